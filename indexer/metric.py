@@ -1,0 +1,30 @@
+"""
+The one place that knows how distances are measured and how Milvus counts them.
+
+People see Euclidean distances; Milvus reports and takes squared ones.
+The judgement *inside the radius or not* is made here, in float64 on stored float32 descriptors, so that every
+back end and index gives the same verdict.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from indexer.records import Matrix, Vector
+
+
+def distances(query: Vector, others: Matrix) -> npt.NDArray[np.float64]:
+    """Return the Euclidean distances, float64 (N,), of *query* (D,) to each row of *others* (N, D)."""
+    difference = others.astype(np.float64) - query.astype(np.float64)
+    return np.sqrt(np.sum(difference * difference, axis=1))
+
+
+def inside(distance: float, radius: float) -> bool:
+    """Return whether *distance* is strictly inside *radius*, both Euclidean."""
+    return distance < radius
+
+
+def to_squared(euclidean: float) -> float:
+    """Return what Milvus calls the distance (or radius) of a Euclidean one."""
+    return euclidean * euclidean

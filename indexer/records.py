@@ -1,0 +1,195 @@
+"""
+The central values that flow through Twinlens; numpy only.
+
+Distances here are always Euclidean (never squared), sizes are bytes, times are nanoseconds since the epoch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Vector = npt.NDArray[np.float32]
+"""A descriptor, float32 of shape (D,)."""
+
+Matrix = npt.NDArray[np.float32]
+"""Descriptors, float32 of shape (N, D)."""
+
+UNKNOWN = -1
+"""A size or modification time that the source does not tell."""
+
+URI_MAX_BYTES = 8192
+"""The longest URI in UTF-8 that a collection can hold."""
+
+
+class Outcome(str, Enum):
+    """What became of one image."""
+
+    UNIQUE = "unique"
+    COPY = "copy"
+    REJECTED = "rejected"
+    UNCHANGED = "unchanged"
+
+
+def entry_id(uri: str) -> str:
+    """Return the primary key of *uri*: 32 hexadecimal digits, stable for ever."""
+    return hashlib.sha256(uri.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRecord:
+    """
+    One image that a source offers, not read yet.
+
+    Attributes:
+        uri: its stable name, valid UTF-8: a real path, `archive.tar!/member`, or a URL.
+        size: bytes, or UNKNOWN.
+        mtime_ns: modification time of the file (for a member: of its archive) in nanoseconds, or UNKNOWN.
+        read: returns the bytes; may be called from any thread, after the source has moved on; raises ImageError.
+        held: bytes that this record already keeps in memory (members of streams that cannot be read twice).
+    """
+
+    uri: str
+    size: int
+    mtime_ns: int
+    read: Callable[[], bytes] = field(repr=False, compare=False)
+    held: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One image that was rejected: *kind* is a stable word, *reason* a sentence with the way out."""
+
+    uri: str
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """
+    One row of the collection: an image that was read and judged.
+
+    Attributes:
+        uri: its stable name; `id` is derived from it.
+        sha256: of the file's bytes, 64 hexadecimal digits.
+        size: bytes.
+        mtime_ns: as in ImageRecord.
+        width: pixels, after EXIF orientation, of the full image.
+        height: likewise.
+        format: Pillow's name of the format, such as `JPEG`.
+        original: URI of the group's original; None when this entry is an original itself.
+        distance: Euclidean distance to that original; None for an original.
+        exact: whether the bytes equal those of an entry that was there before.
+        descriptor: float32 (D,).
+    """
+
+    uri: str
+    sha256: str
+    size: int
+    mtime_ns: int
+    width: int
+    height: int
+    format: str
+    original: str | None
+    distance: float | None
+    exact: bool
+    descriptor: Vector = field(repr=False, compare=False)
+
+    @property
+    def id(self) -> str:
+        """The primary key."""
+        return entry_id(self.uri)
+
+    @property
+    def is_original(self) -> bool:
+        """Whether this entry leads a group (perhaps of one)."""
+        return self.original is None
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """An original within the radius, at a Euclidean *distance* computed in float64."""
+
+    uri: str
+    distance: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """All originals within the radius of one descriptor, nearest first (ties by URI); *truncated* if not all."""
+
+    matches: tuple[Match, ...]
+    truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """
+    What was found out about one image; one row of a report.
+
+    Attributes:
+        uri: the image.
+        outcome: see Outcome.
+        original: URI of the original it is a copy of (also for an unchanged copy).
+        distance: Euclidean distance to that original.
+        exact: whether the bytes equal an earlier entry's.
+        kind: for a rejected image, the stable word for counting.
+        reason: for a rejected image, the sentence.
+        width: pixels, or None when it was not decoded.
+        height: likewise.
+        size: bytes.
+        sha256: of the bytes, or None when they were not read.
+    """
+
+    uri: str
+    outcome: Outcome
+    original: str | None = None
+    distance: float | None = None
+    exact: bool = False
+    kind: str | None = None
+    reason: str | None = None
+    width: int | None = None
+    height: int | None = None
+    size: int | None = None
+    sha256: str | None = None
+
+    def as_row(self) -> dict[str, Any]:
+        """Return the verdict as a flat dictionary that JSON can hold."""
+        names = self.__dataclass_fields__
+        return {name: getattr(self, name) for name in names} | {"outcome": self.outcome.value}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """
+    What is stamped on a collection when it is made and never changes.
+
+    Attributes:
+        fingerprint: names the encoder, its weights and its preprocessing.
+        dim: D, the length of a descriptor.
+        radius: Euclidean; two images are copies when their distance is strictly below it.
+    """
+
+    fingerprint: str
+    dim: int
+    radius: float
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many entries a collection holds."""
+
+    originals: int
+    copies: int
+
+    @property
+    def total(self) -> int:
+        """All entries."""
+        return self.originals + self.copies

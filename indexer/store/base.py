@@ -1,0 +1,76 @@
+"""
+What Twinlens asks of a vector database, and nothing more.
+
+Implementations: `memory.py` (brute force, the reference) and `milvus.py` (Milvus Lite and servers).
+One contract suite (`tests/contract`) holds for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from indexer.records import Counts, Entry, Hits, Matrix, Settings
+
+
+class Store(Protocol):
+    """
+    One collection of one archive: a partition of originals (the only one that is searched), one of copies.
+
+    Every read sees every write that returned before it, also one made by another process.
+    Any method may raise StoreError; no other exception of a back end passes.
+    One process writes at a time; calls of one process may come from several threads.
+    """
+
+    @property
+    def settings(self) -> Settings:
+        """What was stamped on the collection when it was made."""
+        ...
+
+    def get(self, uris: Sequence[str]) -> dict[str, Entry]:
+        """
+        Return the entries of those *uris* that the collection holds, by URI.
+
+        Where a crash left a URI in both partitions, the original's row is returned.
+        """
+        ...
+
+    def with_bytes(self, digests: Sequence[str]) -> dict[str, list[Entry]]:
+        """Return, by sha256, all entries whose bytes have one of these *digests* (absent when there are none)."""
+        ...
+
+    def near(self, queries: Matrix) -> list[Hits]:
+        """Return for each row of *queries* (N, D) the originals strictly within the collection's radius."""
+        ...
+
+    def copies_of(self, uris: Sequence[str]) -> dict[str, list[Entry]]:
+        """Return, by URI of an original, the copies that name it (absent when there are none)."""
+        ...
+
+    def put(self, entries: Sequence[Entry]) -> None:
+        """
+        Upsert *entries*, each into the partition of its role: all originals first, then the copies.
+
+        An entry is written into the partition of its role only; call remove for a role that it had before.
+
+        Raises:
+            StoreError: the back end refuses, or an entry could not be stored as it is: a descriptor of the wrong
+                shape or dtype or with a value that is not finite, a text too long. Nothing was written then.
+        """
+        ...
+
+    def remove(self, uris: Sequence[str], *, originals: bool) -> None:
+        """Delete the rows of *uris* from one partition (of originals, or else of copies); absent ones are ignored."""
+        ...
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield every entry, in no particular order."""
+        ...
+
+    def count(self) -> Counts:
+        """Return the exact numbers of entries."""
+        ...
+
+    def close(self) -> None:
+        """Release the collection; a Lite file can be opened by another process afterwards."""
+        ...

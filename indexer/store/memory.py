@@ -1,0 +1,79 @@
+"""The reference store: dictionaries and brute force, obviously right; for tests and small one-off jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from indexer import metric
+from indexer.records import Counts, Entry, Hits, Match, Matrix, Settings, Vector
+from indexer.store.check import check_entries, check_queries
+
+
+class MemoryStore:
+    """A collection in memory; see Store for the contract."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._originals: dict[str, Entry] = {}
+        self._copies: dict[str, Entry] = {}
+
+    def get(self, uris: Sequence[str]) -> dict[str, Entry]:
+        """See Store.get."""
+        both = self._copies | self._originals
+        return {uri: both[uri] for uri in uris if uri in both}
+
+    def with_bytes(self, digests: Sequence[str]) -> dict[str, list[Entry]]:
+        """See Store.with_bytes."""
+        found: dict[str, list[Entry]] = {}
+        for entry in self.entries():
+            if entry.sha256 in digests:
+                found.setdefault(entry.sha256, []).append(entry)
+        return found
+
+    def near(self, queries: Matrix) -> list[Hits]:
+        """See Store.near."""
+        check_queries(queries, self.settings.dim)
+        return [self._near_one(query) for query in queries]
+
+    def _near_one(self, query: Vector) -> Hits:
+        if not self._originals:
+            return Hits(())
+        uris = list(self._originals)
+        others = np.stack([entry.descriptor for entry in self._originals.values()])
+        matches = (Match(uri, float(d)) for uri, d in zip(uris, metric.distances(query, others), strict=True))
+        close = [match for match in matches if metric.inside(match.distance, self.settings.radius)]
+        return Hits(tuple(sorted(close, key=lambda match: (match.distance, match.uri))))
+
+    def copies_of(self, uris: Sequence[str]) -> dict[str, list[Entry]]:
+        """See Store.copies_of."""
+        found: dict[str, list[Entry]] = {}
+        for entry in self._copies.values():
+            if entry.original in uris:
+                found.setdefault(entry.original, []).append(entry)
+        return found
+
+    def put(self, entries: Sequence[Entry]) -> None:
+        """See Store.put."""
+        check_entries(entries, self.settings.dim)
+        self._originals |= {entry.uri: entry for entry in entries if entry.is_original}
+        self._copies |= {entry.uri: entry for entry in entries if not entry.is_original}
+
+    def remove(self, uris: Sequence[str], *, originals: bool) -> None:
+        """See Store.remove."""
+        rows = self._originals if originals else self._copies
+        for uri in uris:
+            rows.pop(uri, None)
+
+    def entries(self) -> Iterator[Entry]:
+        """See Store.entries."""
+        yield from self._originals.values()
+        yield from self._copies.values()
+
+    def count(self) -> Counts:
+        """See Store.count."""
+        return Counts(len(self._originals), len(self._copies))
+
+    def close(self) -> None:
+        """See Store.close."""
