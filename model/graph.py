@@ -1,0 +1,134 @@
+"""
+The network written as an ONNX graph, and its weights read back: the only importer of onnx.
+
+Weights are stored as float16 and cast to float32 as the file is loaded: half the size, and the arithmetic is
+float32 on every machine. Each initializer bears the name of the torch parameter that it holds.
+The same network always gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import NodeProto, TensorProto, helper, numpy_helper
+
+from model.network import GEM_FLOOR, NORM_FLOOR, Block, SameConv, SiameseEncoder
+from model.spec import EncoderLoadError, EncoderSpec
+
+INPUT = "images"
+OUTPUT = "descriptors"
+OPSET = 17
+IR_VERSION = 8
+
+
+@dataclass(slots=True)
+class _Graph:
+    """A graph in the making; each method adds nodes and returns the name of their result."""
+
+    nodes: list[NodeProto] = field(default_factory=list)
+    weights: list[TensorProto] = field(default_factory=list)
+
+    def add(self, kind: str, *inputs: str, **attributes: object) -> str:
+        name = f"{kind.lower()}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, inputs, [name], name=name, **attributes))
+        return name
+
+    def constant(self, value: float | list[int]) -> str:
+        dtype = np.int64 if isinstance(value, list) else np.float32
+        name = f"constant_{len(self.weights)}"
+        self.weights.append(numpy_helper.from_array(np.array(value, dtype), name))
+        return name
+
+    def weight(self, name: str, values: npt.NDArray[np.float32]) -> str:
+        self.weights.append(numpy_helper.from_array(values.astype(np.float16), name))
+        return self.add("Cast", name, to=TensorProto.FLOAT)
+
+    def conv(self, x: str, name: str, layer: SameConv) -> str:
+        weight = self.weight(f"{name}.weight", layer.weight.detach().numpy())
+        assert layer.bias is not None
+        bias = self.weight(f"{name}.bias", layer.bias.detach().numpy())
+        pads = [layer.before, layer.before, layer.after, layer.after]
+        return self.add("Conv", x, weight, bias, pads=pads, strides=list(layer.stride), group=layer.groups)
+
+    def relu6(self, x: str) -> str:
+        return self.add("Clip", x, self.constant(0.0), self.constant(6.0))
+
+    def block(self, x: str, name: str, block: Block) -> tuple[str, str]:
+        wide = x if block.expand is None else self.relu6(self.conv(x, f"{name}.expand", block.expand))
+        filtered = self.relu6(self.conv(wide, f"{name}.depthwise", block.depthwise))
+        narrow = self.conv(filtered, f"{name}.project", block.project)
+        return (self.add("Add", x, narrow) if block.residual else narrow), wide
+
+    def gem(self, x: str, power: float) -> str:
+        raised = self.add("Pow", self.add("Clip", x, self.constant(GEM_FLOOR)), self.constant(power))
+        mean = self.add("ReduceMean", raised, axes=[2, 3], keepdims=0)
+        return self.add("Pow", mean, self.constant(1 / power))
+
+    def normalise(self, z: str) -> str:
+        length = self.add("ReduceL2", z, axes=[1], keepdims=1)
+        unit = self.add("Div", z, self.add("Clip", length, self.constant(NORM_FLOOR)))
+        return unit
+
+
+def _build(network: SiameseEncoder) -> _Graph:
+    """Walk *network* as its forward pass does."""
+    graph, layout, pooled = _Graph(), network.layout, []
+    x = graph.relu6(graph.conv(INPUT, "stem", network.stem))
+    for index, block in enumerate(network.blocks):
+        assert isinstance(block, Block)
+        x, wide = graph.block(x, f"blocks.{index}", block)
+        if index in layout.taps:
+            pooled.append(graph.gem(wide, layout.power))
+    pooled.append(graph.gem(graph.relu6(graph.conv(x, "head", network.head)), layout.power))
+    features = graph.add("Concat", *pooled, axis=1)
+    weight = graph.weight("whiten.weight", network.whiten.weight.detach().numpy())
+    bias = graph.weight("whiten.bias", network.whiten.bias.detach().numpy())
+    unit = graph.normalise(graph.add("Gemm", features, weight, bias, transB=1))
+    graph.nodes.append(helper.make_node("Mul", [unit, graph.constant(float(network.scale))], [OUTPUT]))
+    return graph
+
+
+def to_onnx(network: SiameseEncoder, size: int) -> bytes:
+    """Return an ONNX model, without metadata, for one normalised image of *size* pixels: (1, 3, S, S) -> (1, D)."""
+    graph = _build(network)
+    image = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, [1, 3, size, size])
+    descriptor = helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, [1, network.layout.dim])
+    drawn = helper.make_graph(graph.nodes, "twinlens", [image], [descriptor], graph.weights)
+    model = helper.make_model(drawn, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="twinlens")
+    model.ir_version = IR_VERSION
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def write(path: Path, network: SiameseEncoder, spec: EncoderSpec) -> EncoderSpec:
+    """
+    Write *network* and *spec* as one file and return the spec as written, its weights' length and hash filled in.
+
+    A protobuf message may be the sum of its parts: the metadata are appended, so the bytes before them stay put.
+    """
+    body = to_onnx(network, spec.input_size)
+    spec = replace(spec, weights_bytes=len(body), weights_sha256=hashlib.sha256(body).hexdigest())
+    tail = onnx.ModelProto()
+    helper.set_model_props(tail, spec.to_metadata())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(body + tail.SerializeToString(deterministic=True))
+    return spec
+
+
+def read_weights(file: bytes) -> tuple[dict[str, npt.NDArray[np.float32]], dict[str, str]]:
+    """Return the named weights, float32, and the metadata of a file's bytes."""
+    try:
+        model = onnx.load_model_from_string(file)
+    except Exception as error:
+        raise EncoderLoadError(f"it is no ONNX model ({error}); fetch it again") from error
+    weights = {
+        tensor.name: numpy_helper.to_array(tensor).astype(np.float32)
+        for tensor in model.graph.initializer
+        if tensor.data_type == TensorProto.FLOAT16
+    }
+    return weights, {entry.key: entry.value for entry in model.metadata_props}

@@ -1,0 +1,29 @@
+"""
+Pixels to what the network sees: the one function that serving and training both call.
+
+The square is reached in one step by an antialiased filter, however large or narrow the image is:
+how much noise survives the reduction is part of the model, so the filter's name is in the spec.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image  # noqa: TID251 - one of Pillow's doors
+
+from model.spec import EncoderSpec
+
+
+def to_square(pixels: npt.NDArray[np.uint8], size: int, interpolation: str) -> npt.NDArray[np.uint8]:
+    """Squash *pixels*, uint8 RGB (H, W, 3), to uint8 (size, size, 3) by the Pillow filter of that name."""
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
+        raise ValueError(f"expected uint8 pixels of shape (H, W, 3), got {pixels.dtype} {pixels.shape}")
+    picture = Image.fromarray(np.ascontiguousarray(pixels))
+    return np.asarray(picture.resize((size, size), Image.Resampling[interpolation]))
+
+
+def preprocess(pixels: npt.NDArray[np.uint8], spec: EncoderSpec) -> npt.NDArray[np.float32]:
+    """Return the network's input, normalised float32 (3, S, S), for uint8 RGB (H, W, 3) of any size."""
+    square = to_square(pixels, spec.input_size, spec.interpolation).astype(np.float32)
+    normal = (square - np.float32(spec.mean)) / np.float32(spec.std)
+    return np.ascontiguousarray(normal.transpose(2, 0, 1))

@@ -1,0 +1,100 @@
+"""
+What decides a descriptor, in one value that travels inside the weights file.
+
+The file is an ONNX model whose metadata hold the spec; so serving cannot drift from training.
+The metadata lie at the file's end, and the bytes before them are hashed: a damaged file is noticed.
+Everything in `model` may import this; it needs the standard library only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+
+DEFAULT_RADIUS = 0.01
+"""Euclidean; the distance below which the shipped encoder calls two images copies."""
+
+METADATA_KEY = "twinlens.spec"
+"""The metadata entry that holds the spec as JSON."""
+
+
+class EncoderLoadError(Exception):
+    """The encoder's file cannot be used; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderSpec:
+    """
+    An encoder, named by all that decides its descriptors.
+
+    Attributes:
+        name: what people call it; decides nothing.
+        architecture: the network's kind and layout.
+        dim: D, the length of a descriptor.
+        input_size: pixels of each side of the square that the network sees.
+        interpolation: name of the Pillow filter that makes this square.
+        mean: per channel, subtracted from values on the scale 0-255.
+        std: per channel, divides what is left.
+        scale: s, the Euclidean length of every descriptor.
+        radius: Euclidean; the operating point that s is calibrated for; decides nothing about descriptors.
+        weights_bytes: length of the part of the file that holds graph and weights.
+        weights_sha256: of that part, 64 hexadecimal digits.
+    """
+
+    name: str
+    architecture: str
+    dim: int
+    input_size: int
+    interpolation: str
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    scale: float
+    radius: float
+    weights_bytes: int
+    weights_sha256: str
+
+    @property
+    def fingerprint(self) -> str:
+        """A short stable text: two encoders that share it give the same descriptors."""
+        decides = {key: value for key, value in asdict(self).items() if key not in {"name", "radius"}}
+        digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
+        return f"{self.architecture}-{self.input_size}px-{self.dim}d-{digest[:16]}"
+
+    def to_metadata(self) -> dict[str, str]:
+        """Return the entries to write into the file."""
+        return {METADATA_KEY: json.dumps(asdict(self) | {"fingerprint": self.fingerprint}, sort_keys=True)}
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, str]) -> EncoderSpec:
+        """
+        Read the spec back.
+
+        Raises:
+            EncoderLoadError: it is missing, or not what `to_metadata` wrote.
+        """
+        if METADATA_KEY not in metadata:
+            raise EncoderLoadError("it holds no Twinlens spec; use a file that `python -m model export` wrote")
+        try:
+            values = json.loads(metadata[METADATA_KEY])
+            written = values.pop("fingerprint")
+            spec = cls(**values | {"mean": tuple(values["mean"]), "std": tuple(values["std"])})
+            read = spec.fingerprint
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            expected = ", ".join(field.name for field in fields(cls))
+            raise EncoderLoadError(f"its spec is not readable ({error}); expected: {expected}") from error
+        if read != written:
+            raise EncoderLoadError("its spec was changed after it was written; export it again")
+        return spec
+
+    def check_weights(self, file: bytes) -> None:
+        """
+        Compare the weights in *file*, the whole file's bytes, with the hash.
+
+        Raises:
+            EncoderLoadError: they differ.
+        """
+        digest = hashlib.sha256(memoryview(file)[: self.weights_bytes]).hexdigest()
+        if digest != self.weights_sha256:
+            raise EncoderLoadError("its weights do not match their hash, the file is damaged; fetch it again")
