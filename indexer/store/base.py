@@ -35,8 +35,13 @@ class Store(Protocol):
         """
         ...
 
-    def with_bytes(self, digests: Sequence[str]) -> dict[str, list[Entry]]:
-        """Return, by sha256, all entries whose bytes have one of these *digests* (absent when there are none)."""
+    def with_bytes(self, digests: Sequence[str]) -> dict[str, Entry]:
+        """
+        Return, by sha256, one entry whose bytes have that digest, for those of *digests* that the collection holds.
+
+        Which one of many does not matter: entries with equal bytes are in one group, at one distance.
+        An archive may hold one placeholder a hundred thousand times, so all of them are never fetched.
+        """
         ...
 
     def near(self, queries: Matrix) -> list[Hits]:

@@ -24,13 +24,9 @@ class MemoryStore:
         both = self._copies | self._originals
         return {uri: both[uri] for uri in uris if uri in both}
 
-    def with_bytes(self, digests: Sequence[str]) -> dict[str, list[Entry]]:
+    def with_bytes(self, digests: Sequence[str]) -> dict[str, Entry]:
         """See Store.with_bytes."""
-        found: dict[str, list[Entry]] = {}
-        for entry in self.entries():
-            if entry.sha256 in digests:
-                found.setdefault(entry.sha256, []).append(entry)
-        return found
+        return {entry.sha256: entry for entry in self.entries() if entry.sha256 in digests}
 
     def near(self, queries: Matrix) -> list[Hits]:
         """See Store.near."""

@@ -1,0 +1,58 @@
+"""One image on its way to a verdict: what each stage found out about it so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from indexer.records import Entry, ImageRecord, Vector
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What decoding and encoding gave: size in pixels after orientation, Pillow's format name, float32 (D,)."""
+
+    width: int
+    height: int
+    format: str
+    descriptor: Vector = field(repr=False, compare=False)
+
+    @classmethod
+    def of(cls, entry: Entry) -> Picture:
+        """Return the picture of an *entry*: equal bytes give an equal picture."""
+        return cls(entry.width, entry.height, entry.format, entry.descriptor)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """
+    An image that is not judged yet.
+
+    Attributes:
+        record: where it comes from.
+        as_of: how many batches had been written when `known` was looked up; see Judge.
+        known: its own earlier entry.
+        data: the file's bytes, dropped once they are decoded.
+        size: number of bytes that were read.
+        sha256: of these bytes.
+        twin: an entry with the same bytes.
+        picture: what its pixels say; the twin's, when there is one.
+    """
+
+    record: ImageRecord
+    as_of: int = 0
+    known: Entry | None = None
+    data: bytes | None = field(default=None, repr=False)
+    size: int = 0
+    sha256: str = ""
+    twin: Entry | None = None
+    picture: Picture | None = None
+
+    @property
+    def uri(self) -> str:
+        """The image."""
+        return self.record.uri
+
+    @property
+    def held(self) -> int:
+        """Bytes kept in memory."""
+        return self.record.held if self.data is None else len(self.data)

@@ -1,0 +1,23 @@
+"""The only importer of `model`: loads the encoder and turns its errors into ours."""
+
+from __future__ import annotations
+
+from os import PathLike
+
+from indexer.errors import EncoderError
+from model import Encoder, EncoderLoadError, load_encoder
+
+__all__ = ["Encoder", "load"]
+
+
+def load(weights: str | PathLike[str] | None = None, device: str = "auto") -> Encoder:
+    """
+    Return the shipped encoder, or the one in the file *weights*.
+
+    Raises:
+        EncoderError: the file is missing, damaged, or not an encoder of ours.
+    """
+    try:
+        return load_encoder(weights, device=device)
+    except EncoderLoadError as error:
+        raise EncoderError(str(error)) from error

@@ -1,0 +1,119 @@
+"""What happens to one image, or one batch, between its source and its judgement."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from threading import Lock
+from time import perf_counter
+
+import numpy as np
+
+from indexer.candidate import Candidate, Picture
+from indexer.decode import decode
+from indexer.encode import Encoder
+from indexer.records import Entry, ImageRecord, Match, Verdict
+from indexer.store.base import Store
+from indexer.verdict import entry_for, group_of, is_untouched, nearest, verdict_on
+
+
+class Stopwatch:
+    """Seconds spent in each stage, summed over threads."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        """Add the time that the block takes to *stage*."""
+        start = perf_counter()
+        try:
+            yield
+        finally:
+            spent = perf_counter() - start
+            with self._lock:
+                self.seconds[stage] = self.seconds.get(stage, 0.0) + spent
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """
+    The stages before the judgement, each a function for `stream`.
+
+    Attributes:
+        store: where earlier entries are looked up.
+        encoder: pixels to descriptors.
+        clock: measures each stage.
+        max_pixels: images with more are rejected.
+        written: returns how many batches are written by now (see Judge).
+    """
+
+    store: Store
+    encoder: Encoder
+    clock: Stopwatch
+    max_pixels: int
+    written: Callable[[], int] = int
+
+    def look_up(self, records: Sequence[ImageRecord]) -> list[Candidate | Verdict]:
+        """Find each image's own earlier entry; one that is untouched since then is decided without reading it."""
+        with self.clock("look up"):
+            known = self.store.get([record.uri for record in records])
+        as_of = self.written()
+        return [
+            verdict_on(known[record.uri], unchanged=True)
+            if record.uri in known and is_untouched(known[record.uri], record)
+            else Candidate(record, as_of, known.get(record.uri))
+            for record in records
+        ]
+
+    def read(self, candidate: Candidate) -> Candidate:
+        """Read the bytes and hash them."""
+        with self.clock("read"):
+            data = candidate.record.read()
+            digest = hashlib.sha256(data).hexdigest()
+        return replace(candidate, data=data, size=len(data), sha256=digest)
+
+    def find_twins(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Find entries with the same bytes, an image's own among them; those images need not be decoded."""
+        with self.clock("look up"):
+            twins = self.store.with_bytes(sorted({c.sha256 for c in candidates if not _own_twin(c)}))
+        return [replace(c, twin=_own_twin(c) or twins.get(c.sha256)) for c in candidates]
+
+    def describe(self, candidate: Candidate) -> Candidate:
+        """Decode and encode; an image whose bytes are known takes its picture from there."""
+        if candidate.twin:
+            return replace(candidate, data=None, picture=Picture.of(candidate.twin))
+        if candidate.data is None:
+            raise AssertionError("describe comes after read")
+        with self.clock("decode"):
+            image = decode(candidate.data, max_pixels=self.max_pixels, target_px=self.encoder.spec.input_size)
+        with self.clock("encode"):
+            descriptor = self.encoder.embed([image.pixels])[0]
+        picture = Picture(image.width, image.height, image.format, descriptor)
+        return replace(candidate, data=None, picture=picture)
+
+    def answer(self, candidates: Sequence[Candidate]) -> list[Verdict]:
+        """Judge each image on its own against the collection; nothing is written."""
+        vectors = [c.picture.descriptor for c in candidates if c.picture and not c.twin]
+        with self.clock("search"):
+            hits = iter(self.store.near(np.stack(vectors)) if vectors else ())
+        return [_answer(c, () if c.twin else next(hits).matches) for c in candidates]
+
+
+def _own_twin(candidate: Candidate) -> Entry | None:
+    known = candidate.known
+    return known if known and known.sha256 == candidate.sha256 else None
+
+
+def _answer(candidate: Candidate, matches: Iterable[Match]) -> Verdict:
+    if candidate.known and candidate.known.sha256 == candidate.sha256:
+        return verdict_on(candidate.known, unchanged=True)
+    if candidate.twin:
+        home = group_of(candidate.twin)
+        matches = [home if home.uri != candidate.uri else Match(candidate.twin.uri, 0.0)]
+    match = nearest(match for match in matches if match.uri != candidate.uri)
+    assert candidate.picture is not None
+    return verdict_on(entry_for(candidate, candidate.picture, match, exact=candidate.twin is not None))

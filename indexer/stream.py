@@ -1,0 +1,123 @@
+"""
+Laziness, threads, order and failures: they live here and nowhere else.
+
+A stage is an ordinary function of one item or of a list of items.
+Items that are decided already (a Verdict) pass every stage untouched and keep their place.
+`each` runs a stage on threads, `in_batches` on the thread that reads the stream.
+Both keep the order, hold a bounded number of items and of bytes, and let every error but ImageError end the run.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from indexer.errors import ImageError
+from indexer.records import Outcome, Verdict
+
+
+class Item(Protocol):
+    """What can flow: it has a name, and knows how many bytes it keeps in memory."""
+
+    @property
+    def uri(self) -> str:
+        """The image."""
+        ...
+
+    @property
+    def held(self) -> int:
+        """Bytes that would be freed with it."""
+        ...
+
+
+A = TypeVar("A", bound=Item)
+B = TypeVar("B", bound=Item)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """
+    How much may be in flight; none of it changes an outcome.
+
+    Attributes:
+        workers: threads that decode and encode.
+        readers: threads that read files.
+        batch: images per look-up, search and write.
+        held_bytes: file bytes that one stage may keep in memory before it hands them on.
+    """
+
+    workers: int = os.cpu_count() or 1
+    readers: int = 4
+    batch: int = 256
+    held_bytes: int = 128 * 2**20
+
+
+def rejected(uri: str, error: ImageError) -> Verdict:
+    """Return the verdict of an image that cannot be used."""
+    return Verdict(uri, Outcome.REJECTED, kind=error.kind, reason=str(error))
+
+
+def each(
+    stage: Callable[[A], B | Verdict], items: Iterable[A | Verdict], limits: Limits, *, workers: int
+) -> Iterator[B | Verdict]:
+    """
+    Yield *stage* of each item, in order, computed on *workers* threads.
+
+    At most `limits.batch` items, and about `limits.held_bytes` bytes, are read ahead.
+    """
+    pool = ThreadPoolExecutor(workers)
+    ahead: deque[tuple[Future[B | Verdict] | Verdict, int]] = deque()
+    held = 0
+    try:
+        for item in items:
+            size = 0 if isinstance(item, Verdict) else item.held
+            ahead.append((item if isinstance(item, Verdict) else pool.submit(_guarded, stage, item), size))
+            held += size
+            while len(ahead) > limits.batch or (held > limits.held_bytes and ahead):
+                done, size = ahead.popleft()
+                held -= size
+                yield done if isinstance(done, Verdict) else done.result()
+        while ahead:
+            done, _ = ahead.popleft()
+            yield done if isinstance(done, Verdict) else done.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _guarded(stage: Callable[[A], B | Verdict], item: A) -> B | Verdict:
+    try:
+        return stage(item)
+    except ImageError as error:
+        return rejected(item.uri, error)
+
+
+def in_batches(
+    stage: Callable[[Sequence[A]], Sequence[B | Verdict]], items: Iterable[A | Verdict], limits: Limits
+) -> Iterator[B | Verdict]:
+    """
+    Yield *stage* of the items, in order; it is handed lists of at most `limits.batch` items.
+
+    A batch is cut short when it keeps more than `limits.held_bytes` bytes in memory.
+    """
+    batch: list[A | Verdict] = []
+    held = 0
+    for item in items:
+        batch.append(item)
+        held += 0 if isinstance(item, Verdict) else item.held
+        if len(batch) >= limits.batch or held > limits.held_bytes:
+            yield from _stage_of_batch(stage, batch)
+            batch, held = [], 0
+    yield from _stage_of_batch(stage, batch)
+
+
+def _stage_of_batch(
+    stage: Callable[[Sequence[A]], Sequence[B | Verdict]], batch: Sequence[A | Verdict]
+) -> Iterator[B | Verdict]:
+    open_items = [item for item in batch if not isinstance(item, Verdict)]
+    results = iter(stage(open_items) if open_items else ())
+    for item in batch:
+        yield item if isinstance(item, Verdict) else next(results)

@@ -1,0 +1,154 @@
+"""The laws of the product, as properties of whole ingests."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from indexer import metric
+from indexer.records import Entry, Outcome
+from indexer.store.memory import MemoryStore
+from indexer.stream import Limits
+
+sys.path.insert(0, str(Path(__file__).parent))
+from flow import RADIUS, SETTINGS, Image, Oracle, rows, run  # noqa: E402
+
+ONE_BY_ONE = Limits(workers=1, readers=1, batch=1)
+
+points = st.integers(0, 6)
+images = st.builds(Image, st.sampled_from("abcdefghij"), points, points, st.integers(0, 1), st.booleans().filter(bool))
+readable = st.builds(Image, st.sampled_from("abcdefghij"), points, points, st.integers(0, 1))
+streams = st.lists(st.one_of(readable, readable, readable, images), max_size=25)
+once_each = st.lists(readable, max_size=12, unique_by=lambda image: image.name)
+all_limits = st.builds(Limits, workers=st.integers(1, 3), readers=st.integers(1, 3), batch=st.integers(1, 9))
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: no handler of the product may see it."""
+
+
+class DyingStore(MemoryStore):
+    """A store that dies before its n-th write; the originals and the copies of one put are two writes."""
+
+    def __init__(self, writes: int) -> None:
+        super().__init__(SETTINGS)
+        self.left = writes
+
+    def _write(self) -> None:
+        if self.left == 0:
+            raise Killed
+        self.left -= 1
+
+    def put(self, entries: list[Entry]) -> None:
+        """See Store.put."""
+        for role in (True, False):
+            part = [entry for entry in entries if entry.is_original is role]
+            if part:
+                self._write()
+                super().put(part)
+
+    def remove(self, uris: list[str], *, originals: bool) -> None:
+        """See Store.remove."""
+        if uris:
+            self._write()
+            super().remove(uris, originals=originals)
+
+
+@given(streams, all_limits)
+@settings(max_examples=400, deadline=None)
+def test_outcomes_are_those_of_one_image_at_a_time(stream: list[Image], limits: Limits) -> None:
+    """Law 2: any batch size and thread count gives the oracle's verdicts, also when files change in mid-stream."""
+    oracle = Oracle()
+    expected = [oracle.see(image) for image in stream]
+    verdicts = run(MemoryStore(SETTINGS), stream, limits)
+    assert [(v.outcome.value, v.original, v.distance) for v in verdicts] == expected
+
+
+@given(streams, streams, all_limits)
+@settings(max_examples=200, deadline=None)
+def test_rows_do_not_depend_on_batches(first: list[Image], second: list[Image], limits: Limits) -> None:
+    """Law 2: the collection after two runs is the same, byte for byte, for any limits."""
+    one, many = MemoryStore(SETTINGS), MemoryStore(SETTINGS)
+    for stream in (first, second):
+        assert run(one, stream, ONE_BY_ONE) == run(many, stream, limits)
+    assert rows(one) == rows(many)
+
+
+@given(streams, all_limits)
+@settings(max_examples=100, deadline=None)
+def test_nothing_is_lost(stream: list[Image], limits: Limits) -> None:
+    """Law 1: every image of the stream comes out once, in order, and a rejected one has its reason."""
+    verdicts = run(MemoryStore(SETTINGS), stream, limits)
+    assert [v.uri for v in verdicts] == [image.name for image in stream]
+    assert all(v.reason and v.kind for v in verdicts if v.outcome is Outcome.REJECTED)
+
+
+@given(streams, streams, all_limits)
+@settings(max_examples=200, deadline=None)
+def test_copies_lie_within_the_radius_of_a_stored_original(
+    first: list[Image], second: list[Image], limits: Limits
+) -> None:
+    """Laws 3 and 5: each copy names a stored original, never itself, and lies at the stated distance inside."""
+    store = MemoryStore(SETTINGS)
+    run(store, first, limits)
+    run(store, second, limits)
+    entries = {entry.uri: entry for entry in store.entries()}
+    for copy in (entry for entry in entries.values() if entry.original):
+        original = entries[copy.original]
+        distance = metric.distances(copy.descriptor, original.descriptor[None])[0]
+        assert original.is_original
+        assert copy.uri != original.uri
+        assert copy.distance == distance < RADIUS
+
+
+@given(st.lists(once_each, min_size=1, max_size=2), all_limits)
+@settings(max_examples=100, deadline=None)
+def test_a_second_run_reads_and_changes_nothing(streams: list[list[Image]], limits: Limits) -> None:
+    """Law 4: the same ingest again calls everything unchanged and reads no file."""
+    store = MemoryStore(SETTINGS)
+    for stream in streams:
+        run(store, stream, limits)
+    before, reads = rows(store), []
+    again = run(store, streams[-1], limits, reads)
+    assert {v.outcome for v in again} <= {Outcome.UNCHANGED}
+    assert (rows(store), reads) == (before, [])
+
+
+@given(once_each, once_each, st.integers(0, 12), all_limits, all_limits)
+@settings(max_examples=600, deadline=None)
+def test_a_killed_run_heals(
+    before: list[Image], stream: list[Image], writes: int, limits: Limits, later: Limits
+) -> None:
+    """Law 4: killed before any write and started again, an ingest ends in the collection of an unbroken one."""
+    whole, dying = MemoryStore(SETTINGS), DyingStore(-1)
+    run(whole, before, ONE_BY_ONE)
+    run(dying, before, ONE_BY_ONE)
+    dying.left = writes
+    try:
+        run(dying, stream, limits)
+    except Killed:
+        dying.left = -1
+        run(dying, stream, later)
+    run(whole, stream, ONE_BY_ONE)
+    assert rows(dying) == rows(whole)
+
+
+def test_a_bug_in_a_stage_is_not_swallowed() -> None:
+    """Only ImageError becomes a rejected image; any other error ends the run."""
+    store = MemoryStore(SETTINGS)
+    broken = Image("a", 0, 0)
+    object.__setattr__(broken, "x", "not a number")
+    with pytest.raises(ValueError, match="invalid literal"):
+        run(store, [broken], ONE_BY_ONE)
+
+
+def test_a_chain_does_not_make_copies_of_copies() -> None:
+    """Law 5: with A near B near C and A far from C, C is an original."""
+    verdicts = run(MemoryStore(SETTINGS), [Image(n, x, 0) for n, x in zip("abc", (0, 2, 4), strict=True)], Limits())
+    assert [v.original for v in verdicts] == [None, "a", None]
+    assert np.isclose(verdicts[1].distance or 0, 0.008)
