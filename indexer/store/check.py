@@ -27,7 +27,9 @@ def check_entries(entries: Sequence[Entry], dim: int) -> None:
         if not np.isfinite(vector).all():
             raise StoreError(f"{entry.uri}: the descriptor holds NaN or infinity; check the encoder's file")
         if len(entry.uri.encode()) > URI_MAX_BYTES or len((entry.original or "").encode()) > URI_MAX_BYTES:
-            raise StoreError(f"{entry.uri[:80]}…: the URI is longer than {URI_MAX_BYTES} bytes; shorten the path")
+            raise StoreError(
+                f"{entry.uri[:80]}…: the URI is longer than {URI_MAX_BYTES} bytes; shorten the path"
+            )
 
 
 def check_queries(queries: Matrix, dim: int) -> None:
@@ -38,6 +40,8 @@ def check_queries(queries: Matrix, dim: int) -> None:
         StoreError: as said.
     """
     if queries.dtype != np.float32 or queries.ndim != 2 or queries.shape[1] != dim:
-        raise StoreError(f"queries are {queries.dtype} {queries.shape}, the collection holds float32 (N, {dim})")
+        raise StoreError(
+            f"queries are {queries.dtype} {queries.shape}, the collection holds float32 (N, {dim})"
+        )
     if not np.isfinite(queries).all():
         raise StoreError("a query descriptor holds NaN or infinity; check the encoder's file")

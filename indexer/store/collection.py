@@ -1,0 +1,170 @@
+"""
+One collection on a Milvus server: the few calls that the store makes, and what a server likes.
+
+`lite.py` overrides what Milvus Lite needs otherwise; the two together are all that back ends do differently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from indexer.records import Matrix, Settings
+from indexer.store.door import Caller, library
+from indexer.store.rows import COPIES, FIELDS, ORIGINALS, STAMP, is_digest, schema, to_stamp
+
+Row = dict[str, Any]
+
+STRONG = "Strong"
+"""Reads see every write that returned before, of any process; a session sees only its own process's."""
+
+LIMIT = 16384
+"""The most rows that a server returns for one query, and the most hits for one vector."""
+
+LOAD_S = 600.0
+"""The most seconds that loading a collection, its index included, may take."""
+
+
+class Collection:
+    """
+    Calls to one collection of a server.
+
+    Attributes:
+        client: pymilvus's MilvusClient.
+        name: the collection's.
+        call: makes the calls.
+    """
+
+    index: dict[str, Any] = {"index_type": "FLAT"}  # noqa: RUF012 - never changed
+    search_params: dict[str, Any] = {"metric_type": "L2", "params": {}}  # noqa: RUF012 - never changed
+    page = 2000
+
+    def __init__(self, client: Any, name: str, call: Caller) -> None:  # noqa: ANN401 - pymilvus has no types
+        self.client = client
+        self.name = name
+        self.call = call
+
+    # -- the collection as a whole
+
+    def description(self) -> dict[str, Any] | None:
+        """Return what Milvus tells of the collection; None when there is none of this name."""
+        if not self.call(self.client.has_collection, self.name):
+            return None
+        told: dict[str, Any] = self.call(self.client.describe_collection, self.name)
+        return told
+
+    def others(self) -> list[str]:
+        """Return the names of all collections there."""
+        return sorted(self.call(self.client.list_collections))
+
+    def make(self, settings: Settings) -> None:
+        """Make the collection, stamped with *settings*."""
+        stamp = to_stamp(settings)
+        self.call(
+            self.client.create_collection,
+            self.name,
+            schema=schema(settings.dim, stamp),
+            properties={STAMP: stamp},
+            consistency_level=STRONG,
+        )
+
+    def prepare(self) -> None:
+        """Make what a crash may have left out, then load; every read fails before."""
+        for partition in (ORIGINALS, COPIES):
+            if not self.call(self.client.has_partition, self.name, partition):
+                self.call(self.client.create_partition, self.name, partition)
+        if not self.call(self.client.list_indexes, self.name):
+            self.call(self.client.create_index, self.name, self._index_params())
+        self.load()
+
+    def _index_params(self) -> Any:  # noqa: ANN401 - pymilvus has no types
+        made = library().MilvusClient.prepare_index_params()
+        made.add_index("descriptor", metric_type="L2", **self.index)
+        return made
+
+    def load(self) -> None:
+        """Load the collection; at once where it is loaded."""
+        Caller(self.call.where, LOAD_S, self.call.lock)(self.client.load_collection, self.name)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self.client.close()
+
+    # -- reading
+
+    def get(self, ids: Sequence[str]) -> list[Row]:
+        """Return the rows with these primary keys."""
+        return self._query(ids=list(ids))
+
+    def where(self, field: str, digests: Sequence[str]) -> list[Row]:
+        """Return all rows whose *field*, hexadecimal text, is one of *digests*."""
+        rows = self._query(filter=_among(field, digests), limit=LIMIT)
+        return rows if len(rows) < LIMIT else list(self.rows(_among(field, digests)))
+
+    def with_bytes(self, digests: Sequence[str]) -> dict[str, Row]:
+        """Return, by sha256, one row with each of *digests* that there is."""
+        found: dict[str, Row] = {}
+        missing = [digest for digest in digests if is_digest(digest)]
+        while missing:
+            limit = min(LIMIT, 2 * len(missing))
+            rows = self._query(filter=_among("sha256", missing), limit=limit)
+            found |= {row["sha256"]: row for row in rows}
+            missing = [digest for digest in missing if digest not in found] if len(rows) == limit else []
+        return found
+
+    def rows(self, condition: str = "", fields: Sequence[str] = FIELDS) -> Iterator[Row]:
+        """Yield all rows that meet *condition*, page by page."""
+        pages = self.call(
+            self.client.query_iterator,
+            self.name,
+            batch_size=self.page,
+            filter=condition,
+            output_fields=list(fields),
+            consistency_level=STRONG,
+        )
+        while page := self.call(lambda timeout: pages.next()):  # noqa: ARG005 - it has no timeout of its own
+            yield from page
+        pages.close()
+
+    def near(self, queries: Matrix, limit: int) -> list[list[Row]]:
+        """Return for each query the *limit* nearest originals, each with `distance` (squared) and `entity`."""
+        found = self.call(
+            self.client.search,
+            self.name,
+            data=list(queries),
+            anns_field="descriptor",
+            limit=limit,
+            search_params=self.search_params,
+            partition_names=[ORIGINALS],
+            output_fields=["uri", "descriptor"],
+            consistency_level=STRONG,
+        )
+        return [list(hits) for hits in found]
+
+    def most_queries(self, dim: int) -> int:  # noqa: ARG002 - Lite's depends on it
+        """Return how many vectors one search may carry."""
+        return 256
+
+    def count(self, partition: str) -> int:
+        """Return the exact number of rows of *partition*."""
+        rows = self._query(filter="", output_fields=["count(*)"], partition_names=[partition])
+        return int(rows[0]["count(*)"])
+
+    def _query(self, **options: Any) -> list[Row]:  # noqa: ANN401 - passed on
+        asked = {"output_fields": FIELDS, "consistency_level": STRONG} | options
+        return list(self.call(self.client.query, self.name, **asked))
+
+    # -- writing
+
+    def upsert(self, rows: list[Row], partition: str) -> None:
+        """Write *rows*, at most 16 MB, into *partition*."""
+        self.call(self.client.upsert, self.name, rows, partition_name=partition)
+
+    def delete(self, ids: list[str], partition: str) -> None:
+        """Delete rows of *partition* by primary key; absent ones are ignored."""
+        self.call(self.client.delete, self.name, ids=ids, partition_name=partition)
+
+
+def _among(field: str, digests: Sequence[str]) -> str:
+    listed = ", ".join(f'"{digest}"' for digest in digests)
+    return f"{field} in [{listed}]"

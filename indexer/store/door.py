@@ -1,0 +1,155 @@
+"""
+The door to pymilvus: imported here, late and quietly; its errors become ours here; calls are repeated here.
+
+Only `indexer.store` may use this module.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import logging
+import os
+import random
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from indexer.errors import ConfigError, StoreError, TwinlensError
+
+T = TypeVar("T")
+
+CONNECT_S = 10.0
+"""The most seconds that reaching a server for the first time may take."""
+
+_FIRST_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 3.0
+_OUTAGE_CODES = frozenset({2, 503})
+_NO_COLLECTION = 100
+_QUOTA = 9
+_OUTAGE_TEXT = re.compile(
+    r"(?i)unavailable|fail connecting|not available|node offline|channel not|closed channel"
+)
+_REFUSED_TEXT = re.compile(
+    r"(?i)unauthenticated|auth check|permission_?denied|permission deny|authentication"
+)
+
+
+@functools.cache
+def library() -> Any:  # noqa: ANN401 - pymilvus has no types
+    """
+    Return pymilvus.
+
+    Importing it would load a `.env` file that is none of our business, and it logs every failure at length.
+    """
+    with _environment_kept():
+        os.environ["PYTHON_DOTENV_DISABLED"] = "1"
+        module = importlib.import_module("pymilvus")
+    for name in ("pymilvus", "milvus_lite"):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    return module
+
+
+@contextmanager
+def _environment_kept() -> Iterator[None]:
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
+        os.environ.update(before)
+
+
+def shown(uri: str) -> str:
+    """Return *uri* without the user and password that it may hold."""
+    return re.sub(r"//[^/@]*@", "//", uri)
+
+
+def is_server(uri: str) -> bool:
+    """Return whether *uri* names a server rather than a Milvus Lite path."""
+    return urlsplit(uri).scheme in {"http", "https", "tcp"}
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """
+    Makes calls to one back end: a time limit on each, repeated through an outage, its errors translated.
+
+    Attributes:
+        where: the URI as it may be shown.
+        timeout_s: the most seconds that one call may take, its repetitions included.
+        lock: held during each call; Milvus Lite needs one, since its writers and flushes race.
+    """
+
+    where: str
+    timeout_s: float
+    lock: AbstractContextManager[object] = field(default_factory=nullcontext)
+
+    def __call__(self, operation: Callable[..., T], *args: object, **options: object) -> T:
+        """
+        Return `operation(*args, timeout=…, **options)`.
+
+        Writes may be repeated too, since all of ours are upserts or deletions by key.
+
+        Raises:
+            StoreError: the back end cannot be reached in time, or refuses.
+            ConfigError: it refuses the token.
+        """
+        end = time.monotonic() + self.timeout_s
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            try:
+                with self.lock:
+                    return operation(*args, timeout=max(0.1, end - time.monotonic()), **options)
+            except Exception as error:
+                if not _is_foreign(error):
+                    raise
+                if not _is_outage(error) or time.monotonic() + pause_s > end:
+                    raise self._translated(error) from error
+            time.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
+            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+
+    def _translated(self, error: Exception) -> TwinlensError:
+        text = _text(error)
+        if _REFUSED_TEXT.search(text):
+            return ConfigError(
+                f"{self.where} refuses the token; set TWINLENS_TOKEN to user:password ({text})"
+            )
+        if _is_outage(error):
+            return StoreError(
+                f"{self.where} does not answer; is Milvus running there, and reachable from here? ({text})"
+            )
+        if "DEADLINE_EXCEEDED" in text:
+            return StoreError(
+                f"{self.where} did not answer within {self.timeout_s:g} s; try again later ({text})"
+            )
+        if _code(error) == _NO_COLLECTION:
+            return StoreError(f"{self.where}: the collection was removed meanwhile; ingest again ({text})")
+        if _code(error) == _QUOTA:
+            return StoreError(f"{self.where} denies writing; free memory or disk space there ({text})")
+        return StoreError(f"{self.where} refuses; see its log ({text})")
+
+
+def _is_foreign(error: Exception) -> bool:
+    grpc = importlib.import_module("grpc")
+    return isinstance(error, (library().exceptions.MilvusException, grpc.RpcError, grpc.FutureTimeoutError))
+
+
+def _is_outage(error: Exception) -> bool:
+    return _code(error) in _OUTAGE_CODES or bool(_OUTAGE_TEXT.search(_text(error)))
+
+
+def _code(error: Exception) -> object:
+    code = getattr(error, "code", None)
+    return code() if callable(code) else code
+
+
+def _text(error: Exception) -> str:
+    details = getattr(error, "details", None)
+    text = f"{_code(error)}: {details()}" if callable(details) else str(error)
+    return " ".join(text.split())[:300]

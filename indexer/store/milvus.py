@@ -1,0 +1,229 @@
+"""
+The store on Milvus: Milvus Lite by a path that ends in `.db`, a server by its address.
+
+    store = open_store("archive.db", "images", settings)      # made when absent
+    store = open_existing("http://host:19530", "images")      # its settings are read back
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+import numpy as np
+
+from indexer import metric
+from indexer.errors import ConfigError
+from indexer.records import Counts, Entry, Hits, Match, Matrix, Settings, Vector, entry_id
+from indexer.store.check import check_entries, check_queries
+from indexer.store.collection import LIMIT, Collection, Row
+from indexer.store.door import CONNECT_S, Caller, is_server, library, shown
+from indexer.store.lite import LiteCollection, checked_path, hold
+from indexer.store.rows import COPIES, ORIGINALS, from_stamp, partition_of, row_id, to_entry, to_row
+
+T = TypeVar("T")
+
+TIMEOUT_S = 60.0
+"""The most seconds that one call may take, its repetitions through an outage included."""
+
+_FIRST_LIMIT = 2
+_GROWTH = 4
+_SLACK = 1.0 + 1e-4
+"""Reported distances are off by up to 2e-7 of themselves; what is this near to the radius is judged exactly."""
+
+_BATCH_BYTES = 16 * 2**20
+_ROW_BYTES = 24 * 2**10
+_KEYS = 2000
+_HITS_PER_CALL = 32768
+
+
+def open_store(  # noqa: PLR0913 - options by name
+    uri: str,
+    collection: str,
+    wanted: Settings,
+    *,
+    token: str | None = None,
+    create: bool = True,
+    timeout_s: float = TIMEOUT_S,
+) -> MilvusStore:
+    """
+    Open *collection* at *uri* for an encoder and radius, and make it when it is absent and *create* is set.
+
+    Raises:
+        ConfigError: the URI or the token is wrong; the collection is not ours, or has other settings.
+        LockHeld: another process holds the Milvus Lite file.
+        StoreError: the server cannot be reached, or refuses.
+    """
+    table = _connected(uri, collection, token, timeout_s, create=create)
+    try:
+        if create and table.description() is None:
+            table.make(wanted)
+        return _opened(table, uri, wanted)
+    except BaseException:
+        table.close()
+        raise
+
+
+def open_existing(
+    uri: str, collection: str, *, token: str | None = None, timeout_s: float = TIMEOUT_S
+) -> MilvusStore:
+    """
+    Open *collection* at *uri* as it is; its settings are in `.settings`.
+
+    Raises:
+        ConfigError: the URI or the token is wrong, or there is no such collection of ours.
+        LockHeld: another process holds the Milvus Lite file.
+        StoreError: the server cannot be reached, or refuses.
+    """
+    table = _connected(uri, collection, token, timeout_s, create=False)
+    try:
+        return _opened(table, uri, None)
+    except BaseException:
+        table.close()
+        raise
+
+
+def _connected(uri: str, name: str, token: str | None, timeout_s: float, *, create: bool) -> Collection:
+    if not is_server(uri):
+        path = checked_path(uri)
+        if not create and not path.is_dir():
+            raise ConfigError(f"there is no Milvus Lite file {uri}; make it with twinlens ingest")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return LiteCollection(hold(path), name, timeout_s)
+    reach = Caller(shown(uri), min(CONNECT_S, timeout_s))
+    client = reach(library().MilvusClient, uri, token=token or "")
+    return Collection(client, name, Caller(shown(uri), timeout_s))
+
+
+def _opened(table: Collection, uri: str, wanted: Settings | None) -> MilvusStore:
+    description = table.description()
+    if description is None:
+        there = ", ".join(table.others()) or "none"
+        raise ConfigError(
+            f"there is no collection {table.name} at {shown(uri)} (there: {there}); make it with twinlens ingest"
+        )
+    found = from_stamp(description)
+    if found is None:
+        raise ConfigError(
+            f"the collection {table.name} at {shown(uri)} was not made by this version of Twinlens;"
+            " name another with --collection"
+        )
+    if wanted is not None:
+        _refuse_mixing(table.name, found, wanted)
+    table.prepare()
+    return MilvusStore(table, found)
+
+
+def _refuse_mixing(name: str, found: Settings, wanted: Settings) -> None:
+    if (found.fingerprint, found.dim) != (wanted.fingerprint, wanted.dim):
+        raise ConfigError(
+            f"the collection {name} holds descriptors of {found.fingerprint} (dimension {found.dim}), not of"
+            f" {wanted.fingerprint} (dimension {wanted.dim}); migrate it with: twinlens migrate --collection {name}"
+        )
+    if found.radius != wanted.radius:
+        raise ConfigError(
+            f"the collection {name} was made with radius {found.radius:g}, not {wanted.radius:g};"
+            f" leave out --radius, or name another --collection"
+        )
+
+
+class MilvusStore:
+    """One collection in Milvus; see Store for the contract, open_store and open_existing for making one."""
+
+    def __init__(self, table: Collection, settings: Settings) -> None:
+        self._table = table
+        self.settings = settings
+
+    def get(self, uris: Sequence[str]) -> dict[str, Entry]:
+        """See Store.get."""
+        found: dict[str, Entry] = {}
+        for part in _parts(list(dict.fromkeys(uris)), _KEYS // 2):
+            ids = [row_id(uri, original=role) for uri in part for role in (True, False)]
+            entries = [to_entry(row) for row in self._table.get(ids)]
+            found |= {entry.uri: entry for entry in sorted(entries, key=lambda entry: entry.is_original)}
+        return {uri: found[uri] for uri in uris if uri in found}
+
+    def with_bytes(self, digests: Sequence[str]) -> dict[str, Entry]:
+        """See Store.with_bytes."""
+        found: dict[str, Entry] = {}
+        for part in _parts(list(dict.fromkeys(digests)), _KEYS):
+            found |= {digest: to_entry(row) for digest, row in self._table.with_bytes(part).items()}
+        return found
+
+    def near(self, queries: Matrix) -> list[Hits]:
+        """See Store.near."""
+        check_queries(queries, self.settings.dim)
+        hits: list[Hits] = []
+        size = self._table.most_queries(self.settings.dim)
+        for start in range(0, len(queries), size):
+            hits += self._near(queries[start : start + size])
+        return hits
+
+    def _near(self, queries: Matrix) -> list[Hits]:
+        """Ask for more and more of the nearest until the farthest is outside the radius."""
+        edge = metric.to_squared(self.settings.radius) * _SLACK
+        hits: dict[int, Hits] = {}
+        waiting, limit = list(range(len(queries))), _FIRST_LIMIT
+        while waiting:
+            full = []
+            for index, rows in zip(waiting, self._nearest(queries[waiting], limit), strict=True):
+                inside = [row["entity"] for row in rows if row["distance"] < edge]
+                if len(inside) == limit < LIMIT:
+                    full.append(index)
+                else:
+                    hits[index] = self._judged(queries[index], inside, truncated=len(inside) == limit)
+            waiting, limit = full, min(limit * _GROWTH, LIMIT)
+        return [hits[index] for index in range(len(queries))]
+
+    def _nearest(self, queries: Matrix, limit: int) -> Iterator[list[Row]]:
+        for part in _parts(list(queries), max(1, _HITS_PER_CALL // limit)):
+            yield from self._table.near(np.stack(part), limit)
+
+    def _judged(self, query: Vector, rows: Sequence[Row], *, truncated: bool) -> Hits:
+        if not rows:
+            return Hits((), truncated)
+        others = np.asarray([row["descriptor"] for row in rows], dtype=np.float32)
+        matches = (
+            Match(row["uri"], float(d)) for row, d in zip(rows, metric.distances(query, others), strict=True)
+        )
+        inside = [match for match in matches if metric.inside(match.distance, self.settings.radius)]
+        return Hits(tuple(sorted(inside, key=lambda match: (match.distance, match.uri))), truncated)
+
+    def copies_of(self, uris: Sequence[str]) -> dict[str, list[Entry]]:
+        """See Store.copies_of."""
+        found: dict[str, list[Entry]] = {}
+        for part in _parts(list(dict.fromkeys(uris)), _KEYS):
+            for row in self._table.where("original_id", [entry_id(uri) for uri in part]):
+                found.setdefault(row["original"], []).append(to_entry(row))
+        return found
+
+    def put(self, entries: Sequence[Entry]) -> None:
+        """See Store.put."""
+        check_entries(entries, self.settings.dim)
+        for original in (True, False):
+            rows = {entry.id: to_row(entry) for entry in entries if entry.is_original is original}
+            for part in _parts(list(rows.values()), _BATCH_BYTES // (_ROW_BYTES + 4 * self.settings.dim)):
+                self._table.upsert(part, partition_of(original=original))
+
+    def remove(self, uris: Sequence[str], *, originals: bool) -> None:
+        """See Store.remove."""
+        for part in _parts(list(dict.fromkeys(uris)), _KEYS):
+            ids = [row_id(uri, original=originals) for uri in part]
+            self._table.delete(ids, partition_of(original=originals))
+
+    def entries(self) -> Iterator[Entry]:
+        """See Store.entries."""
+        return map(to_entry, self._table.rows())
+
+    def count(self) -> Counts:
+        """See Store.count."""
+        return Counts(self._table.count(ORIGINALS), self._table.count(COPIES))
+
+    def close(self) -> None:
+        """See Store.close."""
+        self._table.close()
+
+
+def _parts(items: list[T], size: int) -> Iterator[list[T]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
