@@ -85,7 +85,7 @@ class _Batch:
         changed = [c.uri for c in candidates if c.known and c.known.is_original and c.known.sha256 != c.sha256]
         self._copies = store.copies_of(changed) if changed else {}
         self._looked_up = set(changed)
-        self._pending: list[Entry] = []
+        self._pending: dict[str, Entry] = {}
         self.written: list[Entry] = []
 
     def judge(self, number: int, candidate: Candidate) -> Verdict:
@@ -104,16 +104,17 @@ class _Batch:
     def flush(self) -> None:
         """Write what is judged so far."""
         if self._pending:
-            self._store.put(self._pending)
-            self.written += self._pending
-            self._pending = []
+            rows = list(self._pending.values())
+            self._store.put(rows)
+            self.written += rows
+            self._pending = {}
 
     def _unchanged(self, known: Entry, candidate: Candidate) -> Verdict:
         """Note a touched file's new time, so that the next run need not read it."""
         touched = replace(known, size=candidate.size, mtime_ns=candidate.record.mtime_ns)
         if touched != known:
             self._fresh.add(touched)
-            self._pending.append(touched)
+            self._pending[touched.uri] = touched
         return verdict_on(touched, unchanged=True)
 
     def _new_entry(self, number: int, candidate: Candidate) -> Entry:
@@ -145,12 +146,12 @@ class _Batch:
 
     def _add(self, entry: Entry) -> None:
         if entry.is_original:
-            copies = [pending for pending in self._pending if not pending.is_original]
+            copies = [pending for pending in self._pending.values() if not pending.is_original]
             if within(entry.descriptor, copies, self._store.settings.radius):
                 self.flush()
             self._originals.add(entry)
         self._fresh.add(entry)
-        self._pending.append(entry)
+        self._pending[entry.uri] = entry
 
     def _retire(self, uri: str) -> None:
         """Take an original whose file has changed out of the search, and find its copies another place."""
@@ -161,7 +162,6 @@ class _Batch:
         group = stored | {entry.uri: entry for entry in self._fresh.copies_of(uri)}
         orphans = [entry for entry in group.values() if entry.original == uri]
         if orphans:
-            self.flush()
             self._rehome(sorted(orphans, key=lambda entry: (entry.distance, entry.uri)))
 
     def _rehome(self, orphans: Sequence[Entry]) -> None:

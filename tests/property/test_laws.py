@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from indexer import metric
@@ -120,6 +120,7 @@ def test_a_second_run_reads_and_changes_nothing(streams: list[list[Image]], limi
 
 
 @given(once_each, once_each, st.integers(0, 12), all_limits, all_limits)
+@example([], [Image("a", 0, 0), Image("c", 2, 0), Image("b", 3, 0)], 1, Limits(batch=9), Limits())
 @settings(max_examples=600, deadline=None)
 def test_a_killed_run_heals(
     before: list[Image], stream: list[Image], writes: int, limits: Limits, later: Limits
