@@ -5,9 +5,9 @@ from __future__ import annotations
 from os import PathLike
 
 from indexer.errors import EncoderError
-from model import Encoder, EncoderLoadError, load_encoder
+from model import Encoder, EncoderLoadError, EncoderSpec, load_encoder
 
-__all__ = ["Encoder", "load"]
+__all__ = ["Encoder", "EncoderSpec", "load"]
 
 
 def load(weights: str | PathLike[str] | None = None, device: str = "auto") -> Encoder:

@@ -1,0 +1,102 @@
+"""
+The command line: parses, calls a job, prints; errors become exit codes here and nowhere else.
+
+Commands are imported when they are called, so that `twinlens --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from importlib import import_module
+from importlib.metadata import version
+
+import click
+
+from indexer.errors import ExitCode, TwinlensError
+
+_COMMANDS = {
+    "ingest": "Read images, find the copies among them and in the collection, and store them all.",
+    "query": "Tell whether images are copies of what the collection holds; nothing is stored.",
+    "status": "Show what the collection is and how many images it holds.",
+    "show": "Show the record of one image, and its group.",
+    "demo": "Make a small archive of edited photographs, ingest it, and show what was found.",
+}
+
+
+class _Lazy(click.Group):
+    """A group that knows its commands' names and imports one when it is wanted."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"indexer.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="twinlens")
+def cli() -> None:
+    """
+    Find the copies in an image archive, and only the copies.
+
+    \b
+      twinlens ingest photos/ scans.tar     index an archive and list its copies
+      twinlens query upload.jpg             is this one there already?
+      twinlens show photos/a.jpg            an image's record and its group
+
+    The index is a Milvus collection: by default the file ./twinlens.db (Milvus Lite), or a
+    Milvus server with --uri http://host:19530 and the environment variable TWINLENS_TOKEN.
+
+    \b
+    Exit codes:
+      0  done                         4  another run holds the collection
+      1  a bug in Twinlens            5  done, but some images were rejected
+      2  usage or configuration      10  query --exit-code: a copy was found
+      3  Milvus or a source failed  130  interrupted; run again to go on
+    """
+
+
+def main() -> None:
+    """Run the command line and exit with the code of what happened."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Return the exit code of the command line *arguments*; every error that is the user's is one line."""
+    try:
+        code = cli.main(arguments, prog_name="twinlens", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.USAGE
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("twinlens: interrupted; run the same command again to go on", err=True)
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        return _closed_pipe()
+    except TwinlensError as error:
+        click.echo(f"twinlens: {error}", err=True)
+        return error.exit_code
+    return int(code or ExitCode.DONE)
+
+
+def _closed_pipe() -> int:
+    """End as a program does whose reader went away; nothing more may be written to it at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 128 + signal.SIGPIPE
+
+
+def installed_version() -> str:
+    """Return the version of this package."""
+    return version("twinlens")

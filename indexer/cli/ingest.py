@@ -1,0 +1,41 @@
+"""`twinlens ingest`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from indexer.cli.options import collection_options, encoder_options, source_options, tuning, where
+
+
+@click.command()
+@source_options
+@collection_options
+@click.option("--radius", type=float, help="Distance below which images are copies, for a new collection.  [0.01]")
+@encoder_options
+def ingest(sources: tuple[str, ...], uri: str, collection: str, radius: float | None, **options: Any) -> int:  # noqa: ANN401
+    """
+    Read images, find the copies among them and in the collection, and store them all.
+
+    A SOURCE is an image, a folder (with all that is in it), a .tar (also .gz .xz .bz2 .zst) or .zip
+    that is read without unpacking, one member of it (a.tar!/b.jpg), a URL such as s3://bucket/prefix,
+    or - for a list of such paths on standard input.
+
+    Copies and rejected images are printed as they are found; run it again at any time: what is
+    unchanged is not read again, what was cut short goes on.
+
+    \b
+      twinlens ingest photos/ --exclude 'thumbs/' --report today.jsonl
+      find . -name '*.png' -print0 | twinlens ingest -0 -
+    """
+    from indexer.cli.runs import Output, carry_out, code_of  # noqa: PLC0415 - heavy, and not needed for --help
+    from indexer.jobs.index import open_index  # noqa: PLC0415 - as above
+    from indexer.sources import check_sources, counter  # noqa: PLC0415 - as above
+
+    how = tuning(options)
+    check_sources(sources)
+    place = where(uri, collection)
+    with open_index(place, radius=radius, weights=options["weights"], device=options["device"]) as index:
+        run = index.ingest(sources, how)
+        return code_of(carry_out(run, Output.of(options, counter(sources, how.sources))))

@@ -1,0 +1,90 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from indexer.jobs.index import Tuning, Where
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _all(*options: Callable[[F], F]) -> Callable[[F], F]:
+    def decorate(command: F) -> F:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+collection_options = _all(
+    click.option(
+        "--uri",
+        envvar="TWINLENS_URI",
+        default="twinlens.db",
+        show_default=True,
+        help="Milvus Lite file (ends in .db) or server address.  [env: TWINLENS_URI]",
+    ),
+    click.option("--collection", default="images", show_default=True, help="Name of the collection."),
+)
+
+source_options = _all(
+    click.argument("sources", nargs=-1, required=True, metavar="SOURCE…"),
+    click.option("--include", multiple=True, metavar="PATTERN", help="Take only these (as in .gitignore)."),
+    click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave these out (as in .gitignore)."),
+    click.option("-0", "--null", is_flag=True, help="With source -: paths end in NUL, not in a newline."),
+    click.option("--json", "as_json", is_flag=True, help="Print JSON Lines: every image, then the summary."),
+    click.option("--report", type=click.Path(dir_okay=False), help="Write the same JSON Lines to this file."),
+    click.option("--verbose", "-v", is_flag=True, help="Also print the images that are no copies."),
+    click.option("--threads", type=click.IntRange(1), default=None, help="Threads that encode.  [default: all cores]"),
+    click.option(
+        "--batch-size", type=click.IntRange(1, 4096), default=256, show_default=True, help="Images per search."
+    ),
+    click.option(
+        "--max-pixels",
+        type=click.IntRange(1),
+        default=200_000_000,
+        show_default=True,
+        help="Reject images with more pixels.",
+    ),
+)
+
+encoder_options = _all(
+    click.option("--weights", type=click.Path(), help="Another encoder's file (see `python -m model`)."),
+    click.option(
+        "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where to encode."
+    ),
+)
+
+
+def where(uri: str, collection: str) -> Where:
+    """Return the place that the options name; the token comes from the environment alone."""
+    from indexer.jobs.index import Where  # noqa: PLC0415 - heavy, and not needed for --help
+
+    return Where(uri, collection, os.environ.get("TWINLENS_TOKEN"))
+
+
+def tuning(options: dict[str, Any]) -> Tuning:
+    """Return what the source options say."""
+    from indexer.jobs.index import Tuning  # noqa: PLC0415 - as above
+    from indexer.sources import SourceOptions  # noqa: PLC0415 - as above
+    from indexer.stream import Limits  # noqa: PLC0415 - as above
+
+    limits = Limits(workers=options["threads"] or os.cpu_count() or 1, batch=options["batch_size"])
+    sources = SourceOptions(include=options["include"], exclude=options["exclude"], null_separated=options["null"])
+    return Tuning(limits, options["max_pixels"], sources)
+
+
+def address(uri: str) -> str:
+    """Return the stable URI of what a user types: a path becomes its real path, a member keeps its name."""
+    if "://" in uri or uri.startswith("sha256:"):
+        return uri
+    path, mark, member = uri.partition("!/")
+    return str(Path(path).resolve()) + mark + member

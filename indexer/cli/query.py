@@ -1,0 +1,37 @@
+"""`twinlens query`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from indexer.cli.options import collection_options, encoder_options, source_options, tuning, where
+from indexer.errors import ExitCode
+
+
+@click.command()
+@source_options
+@collection_options
+@click.option("--exit-code", "tell", is_flag=True, help="Exit with 10 when a copy was found.")
+@encoder_options
+def query(sources: tuple[str, ...], uri: str, collection: str, tell: bool, **options: Any) -> int:  # noqa: ANN401
+    """
+    Tell whether images are copies of what the collection holds; nothing is stored.
+
+    Each image is judged on its own, as if it were ingested next. A file that is in the collection
+    itself is `unchanged`, with the original that it was found to be a copy of.
+
+    \b
+      twinlens query upload.jpg --exit-code || echo "we have that one"
+    """
+    from indexer.cli.runs import Output, carry_out, code_of  # noqa: PLC0415 - heavy, and not needed for --help
+    from indexer.jobs.index import open_index  # noqa: PLC0415 - as above
+    from indexer.sources import check_sources, counter  # noqa: PLC0415 - as above
+
+    how = tuning(options)
+    check_sources(sources)
+    place = where(uri, collection)
+    with open_index(place, create=False, weights=options["weights"], device=options["device"]) as index:
+        summary = carry_out(index.query(sources, how), Output.of(options, counter(sources, how.sources)))
+    return ExitCode.COPY_FOUND if tell and summary.copy else code_of(summary)

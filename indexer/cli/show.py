@@ -1,0 +1,59 @@
+"""`twinlens show`."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from indexer.cli.options import address, collection_options, where
+from indexer.errors import ConfigError
+from indexer.records import Entry
+from indexer.report.text import printable
+from indexer.verdict import verdict_on
+
+
+@click.command()
+@click.argument("uri_or_path", metavar="URI")
+@collection_options
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def show(uri_or_path: str, uri: str, collection: str, as_json: bool) -> None:
+    """
+    Show the record of one image, and its group.
+
+    URI is a path, an archive's member (a.tar!/b.jpg) or a URL, as reports print it.
+    """
+    from indexer.jobs.index import group_of, open_entries  # noqa: PLC0415 - heavy, and not needed for --help
+
+    image = address(uri_or_path)
+    store = open_entries(where(uri, collection))
+    try:
+        entry = store.get([image]).get(image)
+        if entry is None:
+            raise ConfigError(f"{printable(image)} is not in the collection {collection}; ingest it, or check its name")
+        group = group_of(store, entry)
+    finally:
+        store.close()
+    click.echo(json.dumps(_row(entry, group), ensure_ascii=False) if as_json else _text(entry, group))
+
+
+def _row(entry: Entry, group: list[Entry]) -> dict[str, object]:
+    members = [{"uri": e.uri, "distance": e.distance or 0.0, "exact": e.exact} for e in group]
+    return verdict_on(entry).as_row() | {"mtime_ns": entry.mtime_ns, "format": entry.format, "group": members}
+
+
+def _text(entry: Entry, group: list[Entry]) -> str:
+    role = "an original" if entry.is_original else f"a copy of {printable(entry.original or '')}"
+    lines = [
+        f"image     {printable(entry.uri)}",
+        f"is        {role}",
+        f"picture   {entry.format} {entry.width} x {entry.height}, {entry.size} bytes",
+        f"sha256    {entry.sha256}",
+        f"group     {len(group)} images, distances to the original:",
+    ]
+    return "\n".join([*lines, *(_member(member) for member in group)])
+
+
+def _member(entry: Entry) -> str:
+    note = " same bytes" if entry.exact and not entry.distance else ""
+    return f"  {entry.distance or 0.0:.4f}  {printable(entry.uri)}{note}"

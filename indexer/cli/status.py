@@ -1,0 +1,32 @@
+"""`twinlens status`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import click
+
+from indexer.cli.options import collection_options, where
+
+
+@click.command()
+@collection_options
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def status(uri: str, collection: str, as_json: bool) -> None:
+    """Show what the collection is and how many images it holds."""
+    from indexer.jobs.index import open_entries  # noqa: PLC0415 - heavy, and not needed for --help
+
+    store = open_entries(where(uri, collection))
+    try:
+        counts, settings = store.count(), store.settings
+    finally:
+        store.close()
+    if as_json:
+        row = {"uri": uri, "collection": collection, "images": counts.total} | asdict(counts) | asdict(settings)
+        click.echo(json.dumps(row))
+        return
+    click.echo(f"collection   {collection} in {uri}")
+    click.echo(f"images       {counts.total}: {counts.originals} originals, {counts.copies} copies of them")
+    click.echo(f"radius       {settings.radius:g} (Euclidean)")
+    click.echo(f"encoder      {settings.fingerprint}, {settings.dim} dimensions")

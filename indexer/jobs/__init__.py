@@ -1,0 +1,1 @@
+"""The jobs, one file each: what a user asks for, put together from the layers below."""

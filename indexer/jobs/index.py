@@ -1,0 +1,169 @@
+"""
+The product as a library: an index is an encoder and a collection, and does what the command line does.
+
+    >>> with open_index("archive.db") as index:
+    ...     copies = [v for v in index.ingest(["photos/", "scans.tar"]) if v.outcome is Outcome.COPY]
+    ...     answer = list(index.query(["upload.jpg"]))
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from types import TracebackType
+from typing import Any
+
+from indexer import encode, pipeline
+from indexer.errors import ConfigError
+from indexer.jobs.run import Run
+from indexer.records import Counts, Entry, Failure, ImageRecord, Settings, Verdict
+from indexer.sources import SourceOptions, SourceStats, open_items
+from indexer.stages import Stages, Stopwatch
+from indexer.store.base import Store
+from indexer.store.milvus import open_existing, open_store
+from indexer.stream import Limits
+from indexer.summary import Tally
+
+DEFAULT_URI = "twinlens.db"
+DEFAULT_COLLECTION = "images"
+MAX_PIXELS = 200_000_000
+
+Item = str | os.PathLike[str] | bytes | tuple[str, bytes]
+"""A path, folder, archive, archive member or URL; an image's bytes; or a name of your own with the bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """
+    Names a collection.
+
+    Attributes:
+        uri: a Milvus Lite path ending in `.db`, or the address of a Milvus server.
+        collection: its name there.
+        token: `user:password` or an API key, for a server that asks for it; never shown.
+    """
+
+    uri: str = DEFAULT_URI
+    collection: str = DEFAULT_COLLECTION
+    token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """How a run works; of these only *max_pixels* and *sources* can change an outcome."""
+
+    limits: Limits = field(default_factory=Limits)
+    max_pixels: int = MAX_PIXELS
+    sources: SourceOptions = field(default_factory=SourceOptions)
+
+
+class Index:
+    """An open collection with its encoder; close it, or use it as a context manager."""
+
+    def __init__(self, store: Store, encoder: encode.Encoder, where: Where) -> None:
+        self.store = store
+        self.encoder = encoder
+        self._where = where
+
+    def ingest(self, items: Iterable[Item], tuning: Tuning | None = None) -> Run:
+        """
+        Judge *items* one after another and store what they become; iterate over the result to do the work.
+
+        Raises:
+            SourceError: a source that was named cannot be read.
+            StoreError: the vector database failed; run again to go on.
+        """
+        return self._run(pipeline.ingest, items, tuning or Tuning())
+
+    def query(self, items: Iterable[Item], tuning: Tuning | None = None) -> Run:
+        """Judge each of *items* on its own against the collection; nothing is written. Raises as ingest does."""
+        return self._run(pipeline.query, items, tuning or Tuning())
+
+    def show(self, uri: str) -> tuple[Entry, list[Entry]] | None:
+        """Return the entry at *uri* with its whole group, the original first; None when there is none."""
+        entry = self.store.get([uri]).get(uri)
+        if entry is None:
+            return None
+        return entry, group_of(self.store, entry)
+
+    def count(self) -> Counts:
+        """Return how many entries the collection holds."""
+        return self.store.count()
+
+    def close(self) -> None:
+        """Release the collection."""
+        self.store.close()
+
+    def __enter__(self) -> Index:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _run(
+        self,
+        flow: Callable[[Iterable[ImageRecord | Failure], Stages, Limits], Iterator[Verdict]],
+        items: Iterable[Item],
+        tuning: Tuning,
+    ) -> Run:
+        clock, stats = Stopwatch(), SourceStats()
+        records = open_items(items, tuning.sources, stats)
+        verdicts = flow(records, Stages(self.store, self.encoder, clock, tuning.max_pixels), tuning.limits)
+        return Run(verdicts, clock, lambda: stats.ignored, self._config(tuning), Tally())
+
+    def _config(self, tuning: Tuning) -> dict[str, Any]:
+        place = {"uri": self._where.uri, "collection": self._where.collection}
+        return place | asdict(self.store.settings) | asdict(tuning.limits) | {"max_pixels": tuning.max_pixels}
+
+
+def open_index(
+    where: Where | str = DEFAULT_URI,
+    *,
+    radius: float | None = None,
+    create: bool = True,
+    weights: str | os.PathLike[str] | None = None,
+    device: str = "auto",
+) -> Index:
+    """
+    Open a collection with the encoder that it was made with, and make it when it is absent and *create* is set.
+
+    Args:
+        where: the place; a text is a URI, with the default collection.
+        radius: Euclidean; only for a collection that is made now. By default the encoder's, 0.01.
+        create: whether to make the collection.
+        weights: another encoder's file.
+        device: `auto`, `cpu` or `cuda`.
+
+    Raises:
+        ConfigError: something named here does not fit, such as a collection of another encoder.
+        EncoderError: the encoder cannot be loaded.
+        LockHeld: another process uses the Milvus Lite file.
+        StoreError: the server cannot be reached, or refuses.
+    """
+    where = Where(where) if isinstance(where, str) else where
+    encoder = encode.load(weights, device)
+    store = _open_store(where, encoder.spec, radius, create=create)
+    return Index(store, encoder, where)
+
+
+def _open_store(where: Where, spec: encode.EncoderSpec, radius: float | None, *, create: bool) -> Store:
+    if radius is not None and not 0 < radius < float("inf"):
+        raise ConfigError(f"the radius is a Euclidean distance above 0, not {radius:g}; the default is {spec.radius:g}")
+    wanted = Settings(spec.fingerprint, spec.dim, spec.radius if radius is None else radius)
+    return open_store(where.uri, where.collection, wanted, token=where.token, create=create)
+
+
+def open_entries(where: Where) -> Store:
+    """Open an existing collection without an encoder, to look at what it holds. Raises as open_index does."""
+    return open_existing(where.uri, where.collection, token=where.token)
+
+
+def group_of(store: Store, entry: Entry) -> list[Entry]:
+    """Return the group of *entry*: the original, then its copies, nearest first."""
+    leader = entry.original or entry.uri
+    original = [entry] if entry.is_original else list(store.get([leader]).values())
+    copies = store.copies_of([leader]).get(leader, [])
+    return original + sorted(copies, key=lambda copy: (copy.distance or 0.0, copy.uri))

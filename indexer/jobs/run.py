@@ -1,0 +1,39 @@
+"""A run of any job: iterate over it to do the work, ask it for the summary at any time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from indexer.records import Verdict
+from indexer.stages import Stopwatch
+from indexer.summary import RunSummary, Tally
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """
+    One pass over sources; it can be iterated over once.
+
+    Attributes:
+        verdicts: does the work while it is read.
+        clock: measures the stages.
+        ignored: returns how many files the sources passed over, by now.
+        config: what was in force.
+        tally: the counts.
+    """
+
+    verdicts: Iterator[Verdict]
+    clock: Stopwatch
+    ignored: Callable[[], int]
+    config: dict[str, Any]
+    tally: Tally
+
+    def __iter__(self) -> Iterator[Verdict]:
+        """Yield verdicts in the order of the sources; one that was yielded by an ingest is stored."""
+        return self.tally.count(self.verdicts)
+
+    def summary(self) -> RunSummary:
+        """Return the sums so far; `interrupted` until the last verdict was read."""
+        return self.tally.summary(ignored=self.ignored(), stages=self.clock.seconds, config=self.config)

@@ -1,0 +1,53 @@
+"""JSON Lines: a line `"type": "image"` for each verdict, and one `"type": "summary"` as the last."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from indexer.errors import ConfigError
+from indexer.records import Verdict
+from indexer.summary import RunSummary
+
+
+def line(kind: str, row: dict[str, Any]) -> str:
+    """Return one line, without its end, in UTF-8's whole range."""
+    return json.dumps({"type": kind} | row, ensure_ascii=False)
+
+
+class ReportFile:
+    """
+    A report on disk: grows as `NAME.partial`, gets its name when the summary is in.
+
+    Raises:
+        ConfigError: the file cannot be made.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = Path(path)
+        self._partial = self._path.with_name(self._path.name + ".partial")
+        try:
+            self._file: IO[str] = self._partial.open("w", encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"cannot write the report {self._path}: {error.strerror}; name another file") from error
+
+    def __enter__(self) -> ReportFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def add(self, verdict: Verdict) -> None:
+        """Append one verdict."""
+        self._file.write(line("image", verdict.as_row()) + "\n")
+
+    def finish(self, summary: RunSummary) -> None:
+        """Append the summary and give the file its name."""
+        self._file.write(line("summary", summary.as_row()) + "\n")
+        self._file.close()
+        self._partial.replace(self._path)

@@ -1,0 +1,46 @@
+"""Plain text for people: one line for each image worth a look, then a summary."""
+
+from __future__ import annotations
+
+from indexer.records import Outcome, Verdict
+from indexer.summary import RunSummary
+
+
+def verdict_line(verdict: Verdict) -> str:
+    """Return one line about *verdict*."""
+    return f"{verdict.outcome.value:<9} {printable(verdict.uri)}{_why(verdict)}"
+
+
+def _why(verdict: Verdict) -> str:
+    if verdict.outcome is Outcome.REJECTED:
+        return f"\n          {verdict.kind}: {printable(verdict.reason or '')}"
+    if verdict.original is None or verdict.distance is None:
+        return ""
+    how = "same bytes as its group's" if verdict.exact else "distance"
+    return f"\n          of {printable(verdict.original)}  ({how} {verdict.distance:.4f})".replace(
+        "same bytes as its group's 0.0000", "same bytes"
+    )
+
+
+def printable(text: str) -> str:
+    """Return *text* with control characters escaped, so that a file's name cannot play with the terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def summary_lines(summary: RunSummary) -> list[str]:
+    """Return the last lines of a run."""
+    counts = (
+        f"{summary.seen} images: {summary.unique} unique, {summary.copy} copies ({summary.exact} exact),"
+        f" {summary.rejected} rejected, {summary.unchanged} unchanged"
+    )
+    rate = summary.seen / summary.seconds if summary.seconds else 0.0
+    stages = ", ".join(f"{name} {spent:.1f} s" for name, spent in summary.seconds_by_stage.items())
+    lines = [counts, f"{summary.seconds:.1f} s, {rate:.0f} images/s; summed over threads: {stages}"]
+    if summary.rejected:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in summary.rejected_by_kind.items())
+        lines.append(f"rejected: {kinds}")
+    if summary.ignored:
+        lines.append(f"{summary.ignored} files were passed over: not images by their names")
+    if summary.interrupted:
+        lines.append("cut short: run the same command again to go on")
+    return lines
