@@ -1,0 +1,7 @@
+"""`python -m indexer` is `twinlens`."""
+
+from __future__ import annotations
+
+from indexer.cli import main
+
+main()
