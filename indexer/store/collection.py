@@ -7,7 +7,7 @@ One collection on a Milvus server: the few calls that the store makes, and what 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from indexer.records import Matrix, Settings
 from indexer.store.door import Caller, library
@@ -15,8 +15,14 @@ from indexer.store.rows import COPIES, FIELDS, ORIGINALS, STAMP, is_digest, sche
 
 Row = dict[str, Any]
 
+Found = tuple[str, float]
+"""A row's primary key, and its squared distance as the back end tells it."""
+
 STRONG = "Strong"
 """Reads see every write that returned before, of any process; a session sees only its own process's."""
+
+BOUNDED = "Bounded"
+"""Reads may miss the last seconds; on a 2.3.5 server they take 6 ms instead of 200."""
 
 LIMIT = 16384
 """The most rows that a server returns for one query, and the most hits for one vector."""
@@ -35,9 +41,9 @@ class Collection:
         call: makes the calls.
     """
 
-    index: dict[str, Any] = {"index_type": "FLAT"}  # noqa: RUF012 - never changed
-    search_params: dict[str, Any] = {"metric_type": "L2", "params": {}}  # noqa: RUF012 - never changed
-    page = 2000
+    index: ClassVar[dict[str, Any]] = {"index_type": "FLAT"}
+    search_params: ClassVar[dict[str, Any]] = {"metric_type": "L2", "params": {}}
+    page: ClassVar[int] = 2000
 
     def __init__(self, client: Any, name: str, call: Caller) -> None:  # noqa: ANN401 - pymilvus has no types
         self.client = client
@@ -74,7 +80,7 @@ class Collection:
             if not self.call(self.client.has_partition, self.name, partition):
                 self.call(self.client.create_partition, self.name, partition)
         if not self.call(self.client.list_indexes, self.name):
-            self.call(self.client.create_index, self.name, self._index_params())
+            self.call(self.client.create_index, self.name, self._index_params(), sync=False)
         self.load()
 
     def _index_params(self) -> Any:  # noqa: ANN401 - pymilvus has no types
@@ -92,9 +98,10 @@ class Collection:
 
     # -- reading
 
-    def get(self, ids: Sequence[str]) -> list[Row]:
-        """Return the rows with these primary keys."""
-        return self._query(ids=list(ids))
+    def get(self, ids: Sequence[str], consistency: str = STRONG) -> dict[str, Row]:
+        """Return the rows with these primary keys, by key."""
+        rows = self._query(ids=list(ids), consistency_level=consistency) if ids else []
+        return {row["id"]: row for row in rows}
 
     def where(self, field: str, digests: Sequence[str]) -> list[Row]:
         """Return all rows whose *field*, hexadecimal text, is one of *digests*."""
@@ -126,8 +133,8 @@ class Collection:
             yield from page
         pages.close()
 
-    def near(self, queries: Matrix, limit: int) -> list[list[Row]]:
-        """Return for each query the *limit* nearest originals, each with `distance` (squared) and `entity`."""
+    def near(self, queries: Matrix, limit: int) -> list[list[Found]]:
+        """Return for each query the *limit* nearest originals, nearest first."""
         found = self.call(
             self.client.search,
             self.name,
@@ -136,10 +143,9 @@ class Collection:
             limit=limit,
             search_params=self.search_params,
             partition_names=[ORIGINALS],
-            output_fields=["uri", "descriptor"],
             consistency_level=STRONG,
         )
-        return [list(hits) for hits in found]
+        return [[(hit["id"], float(hit["distance"])) for hit in hits] for hits in found]
 
     def most_queries(self, dim: int) -> int:  # noqa: ARG002 - Lite's depends on it
         """Return how many vectors one search may carry."""

@@ -3,8 +3,8 @@ Milvus Lite 3.x, and what it needs to be fast and right.
 
 It runs in this process: a data folder `….db`, a server thread on a loopback port.  Measured on 3.2.2:
 
-- Rows that were not flushed cost 17 to 30 µs each in every call, and are searched through a temporary array of
-  queries x rows x dim: so flush every few thousand rows, wait for the index, and bound the queries by the rest.
+- Rows that were not flushed cost 17 to 30 µs each in every call, and are searched through a temporary array
+  of queries x rows x dim: so flush often, wait for the index, and bound the queries by the rest.
 - Its writers, flushes and reads race: so one lock round every call.
 - FLAT is slow (NumPy); IVF_FLAT with one list is the same exact scan in faiss, without training.
 - A filter scans all rows, only primary keys are looked up: so equal bytes are found through keys.
@@ -18,24 +18,40 @@ import atexit
 import importlib
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from indexer.errors import ConfigError, LockHeld, StoreError
 from indexer.store.collection import LOAD_S, Collection, Row
 from indexer.store.door import Caller, library
 
-FLUSH_ROWS = 2048
+FLUSH_ROWS = 512
 """So many rows may wait for a flush; see scripts/bench_search.py."""
 
-SEARCH_BYTES = 256 * 2**20
+SEARCH_BYTES = 32 * 2**20
 """The most memory that one search may take for rows without an index."""
 
 SCANS_FIRST = 8
 """So many look-ups by bytes scan the collection before a table of all digests pays."""
 
 _SQLITE = b"SQLite format 3"
+
+
+@dataclass(slots=True)
+class Notes:
+    """
+    What this process, the one writer, knows of a collection beyond its rows.
+
+    Attributes:
+        unindexed: how many rows were written since the last flush.
+        scans: how many look-ups by bytes scanned the collection.
+        ids: primary keys by sha256, of all rows and perhaps of some that were removed; None until it pays.
+    """
+
+    unindexed: int = 0
+    scans: int = 0
+    ids: dict[str, list[str]] | None = None
 
 
 @dataclass(slots=True)
@@ -49,6 +65,7 @@ class LiteFile:
         server: gRPC's server.
         database: Milvus Lite's engine.
         users: how many collections of it are open.
+        notes: by collection.
     """
 
     path: Path
@@ -56,6 +73,7 @@ class LiteFile:
     server: Any
     database: Any
     users: int = 0
+    notes: dict[str, Notes] = field(default_factory=dict)
 
 
 _LOCK = threading.RLock()
@@ -128,8 +146,8 @@ def checked_path(uri: str) -> Path:
         with path.open("rb") as file:
             old = file.read(len(_SQLITE)) == _SQLITE
         raise ConfigError(
-            f"{uri} was made by Milvus Lite 2.x, whose files 3.x cannot read; ingest into another path, or keep an"
-            " environment with milvus-lite 2.5.1 for it"
+            f"{uri} was made by Milvus Lite 2.x, whose files 3.x cannot read;"
+            " ingest into another path, or keep an environment with milvus-lite 2.5.1 for it"
             if old
             else f"{uri} is a file, not a Milvus Lite folder; name another path"
         )
@@ -139,9 +157,9 @@ def checked_path(uri: str) -> Path:
 class LiteCollection(Collection):
     """A collection in a Milvus Lite data folder."""
 
-    index = {"index_type": "IVF_FLAT", "params": {"params": {"nlist": 1}}}  # noqa: RUF012 - never changed
-    search_params = {"metric_type": "L2", "params": {"nprobe": 65536}}  # noqa: RUF012 - all lists, always
-    page = 10000
+    index: ClassVar[dict[str, Any]] = {"index_type": "IVF_FLAT", "params": {"params": {"nlist": 1}}}
+    search_params: ClassVar[dict[str, Any]] = {"metric_type": "L2", "params": {"nprobe": 65536}}
+    page: ClassVar[int] = 10000
 
     def __init__(self, file: LiteFile, name: str, timeout_s: float) -> None:
         self._file = file
@@ -151,9 +169,8 @@ class LiteCollection(Collection):
             grpc_options={"grpc.keepalive_time_ms": 600_000},
         )
         super().__init__(client, name, Caller(str(file.path), timeout_s, _LOCK))
-        self._unindexed = 0
-        self._scans = 0
-        self._ids: dict[str, list[str]] | None = None
+        self._closed = False
+        self._notes = file.notes.setdefault(name, Notes())
 
     def load(self) -> None:
         """Load the collection, rebuilding damaged index files; index what the last process left in its log."""
@@ -170,13 +187,15 @@ class LiteCollection(Collection):
 
     def close(self) -> None:
         """Let go of the connection, and of the file after its last collection."""
-        super().close()
-        release(self._file)
+        if not self._closed:
+            self._closed = True
+            super().close()
+            release(self._file)
 
     def with_bytes(self, digests: Sequence[str]) -> dict[str, Row]:
-        """Return, by sha256, one row with each of *digests* that there is: by scans at first, then by key."""
-        if self._ids is None and self._scans < SCANS_FIRST:
-            self._scans += 1
+        """Return, by sha256, one row with each of *digests* there is: by scans at first, then by key."""
+        if self._notes.ids is None and self._notes.scans < SCANS_FIRST:
+            self._notes.scans += 1
             return super().with_bytes(digests)
         found: dict[str, Row] = {}
         with self.call.lock:
@@ -184,7 +203,7 @@ class LiteCollection(Collection):
             while ids := {
                 known[digest][-1]: digest for digest in digests if digest not in found and known.get(digest)
             }:
-                rows = {row["id"]: row for row in self.get(list(ids))}
+                rows = self.get(list(ids))
                 for key, digest in ids.items():
                     if key in rows and rows[key]["sha256"] == digest:
                         found[digest] = rows[key]
@@ -194,15 +213,15 @@ class LiteCollection(Collection):
 
     def _ids_by_digest(self) -> dict[str, list[str]]:
         """Return keys of rows by sha256: a superset, read once and kept up to date by the one writer."""
-        if self._ids is None:
-            self._ids = {}
+        if self._notes.ids is None:
+            self._notes.ids = {}
             for row in self.rows(fields=["id", "sha256"]):
-                self._ids.setdefault(row["sha256"], []).append(row["id"])
-        return self._ids
+                self._notes.ids.setdefault(row["sha256"], []).append(row["id"])
+        return self._notes.ids
 
     def most_queries(self, dim: int) -> int:
         """Return how many vectors one search may carry within SEARCH_BYTES."""
-        return max(1, min(256, SEARCH_BYTES // (8 * dim * max(1, self._unindexed))))
+        return max(1, min(256, SEARCH_BYTES // (8 * dim * max(1, self._notes.unindexed))))
 
     def count(self, partition: str) -> int:
         """Return the exact number of rows of *partition* (Lite's `count(*)` ignores partitions)."""
@@ -211,11 +230,11 @@ class LiteCollection(Collection):
     def upsert(self, rows: list[Row], partition: str) -> None:
         """Write *rows* into *partition*, and index them with others once there are enough."""
         super().upsert(rows, partition)
-        if self._ids is not None:
+        if self._notes.ids is not None:
             for row in rows:
-                self._ids.setdefault(row["sha256"], []).append(row["id"])
-        self._unindexed += len(rows)
-        if self._unindexed >= FLUSH_ROWS:
+                self._notes.ids.setdefault(row["sha256"], []).append(row["id"])
+        self._notes.unindexed += len(rows)
+        if self._notes.unindexed >= FLUSH_ROWS:
             self._flush()
 
     def _flush(self) -> None:
@@ -224,4 +243,4 @@ class LiteCollection(Collection):
         with _LOCK:
             wait: Callable[[], None] = self._file.database.get_collection(self.name)._wait_for_bg  # noqa: SLF001
             wait()
-        self._unindexed = 0
+        self._notes.unindexed = 0

@@ -7,7 +7,9 @@ The store on Milvus: Milvus Lite by a path that ends in `.db`, a server by its a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 import numpy as np
@@ -16,7 +18,7 @@ from indexer import metric
 from indexer.errors import ConfigError
 from indexer.records import Counts, Entry, Hits, Match, Matrix, Settings, Vector, entry_id
 from indexer.store.check import check_entries, check_queries
-from indexer.store.collection import LIMIT, Collection, Row
+from indexer.store.collection import BOUNDED, LIMIT, STRONG, Collection, Found, Row
 from indexer.store.door import CONNECT_S, Caller, is_server, library, shown
 from indexer.store.lite import LiteCollection, checked_path, hold
 from indexer.store.rows import COPIES, ORIGINALS, from_stamp, partition_of, row_id, to_entry, to_row
@@ -26,15 +28,16 @@ T = TypeVar("T")
 TIMEOUT_S = 60.0
 """The most seconds that one call may take, its repetitions through an outage included."""
 
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 _FIRST_LIMIT = 2
 _GROWTH = 4
-_SLACK = 1.0 + 1e-4
-"""Reported distances are off by up to 2e-7 of themselves; what is this near to the radius is judged exactly."""
+_ROUNDING = 1e-5
+"""Squared distances are reported in float32: off by up to 2e-7 of themselves, so by less than this."""
 
 _BATCH_BYTES = 16 * 2**20
 _ROW_BYTES = 24 * 2**10
 _KEYS = 2000
-_HITS_PER_CALL = 32768
+_HITS_PER_CALL = 65536
 
 
 def open_store(  # noqa: PLR0913 - options by name
@@ -54,14 +57,10 @@ def open_store(  # noqa: PLR0913 - options by name
         LockHeld: another process holds the Milvus Lite file.
         StoreError: the server cannot be reached, or refuses.
     """
-    table = _connected(uri, collection, token, timeout_s, create=create)
-    try:
+    with _connected(uri, collection, token, timeout_s, create=create) as table:
         if create and table.description() is None:
             table.make(wanted)
         return _opened(table, uri, wanted)
-    except BaseException:
-        table.close()
-        raise
 
 
 def open_existing(
@@ -75,24 +74,41 @@ def open_existing(
         LockHeld: another process holds the Milvus Lite file.
         StoreError: the server cannot be reached, or refuses.
     """
-    table = _connected(uri, collection, token, timeout_s, create=False)
-    try:
+    with _connected(uri, collection, token, timeout_s, create=False) as table:
         return _opened(table, uri, None)
+
+
+@contextmanager
+def _connected(
+    uri: str, name: str, token: str | None, timeout_s: float, *, create: bool
+) -> Iterator[Collection]:
+    """Yield the collection that *name* would be; it is closed again if opening the store fails."""
+    if not _NAME.fullmatch(name):
+        raise ConfigError(f"{name!r} cannot name a collection; use letters, digits and _, a digit not first")
+    table = (
+        _on_server(uri, name, token, timeout_s)
+        if is_server(uri)
+        else _in_file(uri, name, timeout_s, create=create)
+    )
+    try:
+        yield table
     except BaseException:
         table.close()
         raise
 
 
-def _connected(uri: str, name: str, token: str | None, timeout_s: float, *, create: bool) -> Collection:
-    if not is_server(uri):
-        path = checked_path(uri)
-        if not create and not path.is_dir():
-            raise ConfigError(f"there is no Milvus Lite file {uri}; make it with twinlens ingest")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return LiteCollection(hold(path), name, timeout_s)
+def _on_server(uri: str, name: str, token: str | None, timeout_s: float) -> Collection:
     reach = Caller(shown(uri), min(CONNECT_S, timeout_s))
     client = reach(library().MilvusClient, uri, token=token or "")
     return Collection(client, name, Caller(shown(uri), timeout_s))
+
+
+def _in_file(uri: str, name: str, timeout_s: float, *, create: bool) -> Collection:
+    path = checked_path(uri)
+    if not create and not path.is_dir():
+        raise ConfigError(f"there is no Milvus Lite file {uri}; make it with twinlens ingest")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return LiteCollection(hold(path), name, timeout_s)
 
 
 def _opened(table: Collection, uri: str, wanted: Settings | None) -> MilvusStore:
@@ -100,7 +116,8 @@ def _opened(table: Collection, uri: str, wanted: Settings | None) -> MilvusStore
     if description is None:
         there = ", ".join(table.others()) or "none"
         raise ConfigError(
-            f"there is no collection {table.name} at {shown(uri)} (there: {there}); make it with twinlens ingest"
+            f"there is no collection {table.name} at {shown(uri)} (there: {there});"
+            " make it with twinlens ingest"
         )
     found = from_stamp(description)
     if found is None:
@@ -117,8 +134,9 @@ def _opened(table: Collection, uri: str, wanted: Settings | None) -> MilvusStore
 def _refuse_mixing(name: str, found: Settings, wanted: Settings) -> None:
     if (found.fingerprint, found.dim) != (wanted.fingerprint, wanted.dim):
         raise ConfigError(
-            f"the collection {name} holds descriptors of {found.fingerprint} (dimension {found.dim}), not of"
-            f" {wanted.fingerprint} (dimension {wanted.dim}); migrate it with: twinlens migrate --collection {name}"
+            f"the collection {name} holds descriptors of {found.fingerprint} (dimension {found.dim}),"
+            f" not of {wanted.fingerprint} (dimension {wanted.dim});"
+            f" migrate it with: twinlens migrate --collection {name}"
         )
     if found.radius != wanted.radius:
         raise ConfigError(
@@ -139,7 +157,7 @@ class MilvusStore:
         found: dict[str, Entry] = {}
         for part in _parts(list(dict.fromkeys(uris)), _KEYS // 2):
             ids = [row_id(uri, original=role) for uri in part for role in (True, False)]
-            entries = [to_entry(row) for row in self._table.get(ids)]
+            entries = [to_entry(row) for row in self._table.get(ids).values()]
             found |= {entry.uri: entry for entry in sorted(entries, key=lambda entry: entry.is_original)}
         return {uri: found[uri] for uri in uris if uri in found}
 
@@ -161,28 +179,48 @@ class MilvusStore:
 
     def _near(self, queries: Matrix) -> list[Hits]:
         """Ask for more and more of the nearest until the farthest is outside the radius."""
-        edge = metric.to_squared(self.settings.radius) * _SLACK
-        hits: dict[int, Hits] = {}
+        edge = metric.to_squared(self.settings.radius) * (1 + _ROUNDING)
+        inside: list[list[Found]] = [[] for _ in queries]
         waiting, limit = list(range(len(queries))), _FIRST_LIMIT
-        while waiting:
-            full = []
-            for index, rows in zip(waiting, self._nearest(queries[waiting], limit), strict=True):
-                inside = [row["entity"] for row in rows if row["distance"] < edge]
-                if len(inside) == limit < LIMIT:
-                    full.append(index)
-                else:
-                    hits[index] = self._judged(queries[index], inside, truncated=len(inside) == limit)
-            waiting, limit = full, min(limit * _GROWTH, LIMIT)
-        return [hits[index] for index in range(len(queries))]
+        while waiting and limit <= LIMIT:
+            for index, found in zip(waiting, self._nearest(queries[waiting], limit), strict=True):
+                inside[index] = [(key, squared) for key, squared in found if squared < edge]
+            waiting = [index for index in waiting if len(inside[index]) == limit]
+            limit = limit + 1 if limit == LIMIT else min(limit * _GROWTH, LIMIT)
+        rows = self._rows_of(queries, inside)
+        return [
+            self._judged(query, [rows[key] for key, _ in found if key in rows], truncated=index in waiting)
+            for index, (query, found) in enumerate(zip(queries, inside, strict=True))
+        ]
 
-    def _nearest(self, queries: Matrix, limit: int) -> Iterator[list[Row]]:
+    def _nearest(self, queries: Matrix, limit: int) -> Iterator[list[Found]]:
         for part in _parts(list(queries), max(1, _HITS_PER_CALL // limit)):
             yield from self._table.near(np.stack(part), limit)
 
+    def _rows_of(self, queries: Matrix, inside: list[list[Found]]) -> dict[str, Row]:
+        """
+        Return the rows that were found, by key.
+
+        A server's cheap read may be older than what the search saw, so each row must be at the distance that the
+        search told; those that are not are read again.
+        """
+        rows = self._got({key for found in inside for key, _ in found}, BOUNDED)
+        doubtful = {
+            key
+            for query, found in zip(queries, inside, strict=True)
+            for key, squared in found
+            if key not in rows or not _agrees(query, rows[key], squared)
+        }
+        return {key: row for key, row in rows.items() if key not in doubtful} | self._got(doubtful, STRONG)
+
+    def _got(self, keys: set[str], consistency: str) -> dict[str, Row]:
+        rows: dict[str, Row] = {}
+        for part in _parts(sorted(keys), _KEYS):
+            rows |= self._table.get(part, consistency)
+        return rows
+
     def _judged(self, query: Vector, rows: Sequence[Row], *, truncated: bool) -> Hits:
-        if not rows:
-            return Hits((), truncated)
-        others = np.asarray([row["descriptor"] for row in rows], dtype=np.float32)
+        others = np.asarray([row["descriptor"] for row in rows], dtype=np.float32).reshape(-1, len(query))
         matches = (
             Match(row["uri"], float(d)) for row, d in zip(rows, metric.distances(query, others), strict=True)
         )
@@ -222,6 +260,12 @@ class MilvusStore:
     def close(self) -> None:
         """See Store.close."""
         self._table.close()
+
+
+def _agrees(query: Vector, row: Row, squared: float) -> bool:
+    """Return whether *row* is at the squared distance that a search told, up to float32's rounding."""
+    exact = float(metric.distances(query, np.asarray([row["descriptor"]], dtype=np.float32))[0]) ** 2
+    return abs(exact - squared) <= _ROUNDING * max(exact, squared)
 
 
 def _parts(items: list[T], size: int) -> Iterator[list[T]]:
