@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,3 +105,14 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     made = Place(request.param, uri)
     yield made
     made.close()
+
+
+@pytest.fixture
+def in_threads() -> Callable[..., list[object]]:
+    """Return what applies a function to items, each in a thread of its own, and returns the results."""
+
+    def apply(function: Callable[[object], object], items: Iterable[object]) -> list[object]:
+        with ThreadPoolExecutor(16) as threads:
+            return list(threads.map(function, items))
+
+    return apply

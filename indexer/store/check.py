@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,27 +10,62 @@ import numpy as np
 from indexer.errors import StoreError
 from indexer.records import URI_MAX_BYTES, Entry, Matrix
 
+FORMAT_MAX_BYTES = 64
+"""The longest name of a format that a collection can hold."""
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_INT64 = range(-(2**63), 2**63)
+
+
+def is_digest(text: str) -> bool:
+    """Return whether *text* is a sha256 as we store it, and so safe in a filter."""
+    return _DIGEST.fullmatch(text) is not None
+
 
 def check_entries(entries: Sequence[Entry], dim: int) -> None:
     """
     Raise StoreError, naming the entry, unless all *entries* can be stored as they are.
 
     Raises:
-        StoreError: a descriptor is not float32 (dim,) or not finite, or a text is too long.
+        StoreError: a descriptor is not float32 (dim,) or not finite, a text is too long, a digest is not one.
     """
     for entry in entries:
-        vector = entry.descriptor
-        if vector.dtype != np.float32 or vector.shape != (dim,):
-            raise StoreError(
-                f"{entry.uri}: the descriptor is {vector.dtype} {vector.shape}, the collection holds float32"
-                f" ({dim},); ingest with the encoder that the collection was made with"
-            )
-        if not np.isfinite(vector).all():
-            raise StoreError(f"{entry.uri}: the descriptor holds NaN or infinity; check the encoder's file")
-        if len(entry.uri.encode()) > URI_MAX_BYTES or len((entry.original or "").encode()) > URI_MAX_BYTES:
-            raise StoreError(
-                f"{entry.uri[:80]}…: the URI is longer than {URI_MAX_BYTES} bytes; shorten the path"
-            )
+        complaint = _about_vector(entry, dim) or _about_text(entry) or _about_numbers(entry)
+        if complaint:
+            raise StoreError(f"{entry.uri[:200]}: {complaint}")
+
+
+def _about_vector(entry: Entry, dim: int) -> str | None:
+    vector = entry.descriptor
+    if vector.dtype != np.float32 or vector.shape != (dim,):
+        return (
+            f"the descriptor is {vector.dtype} {vector.shape}, the collection holds float32 ({dim},);"
+            " ingest with the encoder that the collection was made with"
+        )
+    if not np.isfinite(vector).all():
+        return "the descriptor holds NaN or infinity; check the encoder's file"
+    return None
+
+
+def _about_text(entry: Entry) -> str | None:
+    if max(len(entry.uri.encode()), len((entry.original or "").encode())) > URI_MAX_BYTES:
+        return f"the URI is longer than {URI_MAX_BYTES} bytes; shorten the path"
+    if entry.original == "":
+        return "the URI of its original is empty"
+    if not is_digest(entry.sha256):
+        return f"{entry.sha256!r} is not a sha256 in 64 lower-case hexadecimal digits"
+    if len(entry.format.encode()) > FORMAT_MAX_BYTES:
+        return f"the format's name is longer than {FORMAT_MAX_BYTES} bytes"
+    return None
+
+
+def _about_numbers(entry: Entry) -> str | None:
+    numbers = (entry.size, entry.mtime_ns, entry.width, entry.height)
+    if any(number not in _INT64 for number in numbers):
+        return f"size, time, width or height is beyond 64 bits: {numbers}"
+    if entry.distance is not None and not 0 <= entry.distance < np.inf:
+        return f"{entry.distance} is not a distance"
+    return None
 
 
 def check_queries(queries: Matrix, dim: int) -> None:

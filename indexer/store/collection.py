@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 from indexer.records import Matrix, Settings
+from indexer.store.check import is_digest
 from indexer.store.door import Caller, library
-from indexer.store.rows import COPIES, FIELDS, ORIGINALS, STAMP, is_digest, schema, to_stamp
+from indexer.store.rows import COPIES, FIELDS, ORIGINALS, STAMP, schema, to_stamp
 
 Row = dict[str, Any]
 

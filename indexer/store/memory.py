@@ -46,7 +46,7 @@ class MemoryStore:
         """See Store.copies_of."""
         found: dict[str, list[Entry]] = {}
         for entry in self._copies.values():
-            if entry.original in uris:
+            if entry.original is not None and entry.original in uris:
                 found.setdefault(entry.original, []).append(entry)
         return found
 

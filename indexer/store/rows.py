@@ -10,13 +10,13 @@ not, depending on what was flushed (measured on 3.2.2; a 2.3.5 server keeps them
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from indexer.records import URI_MAX_BYTES, Entry, Settings, entry_id
+from indexer.store.check import FORMAT_MAX_BYTES
 from indexer.store.door import library
 
 ORIGINALS = "originals"
@@ -42,7 +42,6 @@ FIELDS = [
 """What an Entry is read from."""
 
 _NO_DISTANCE = -1.0
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def partition_of(*, original: bool) -> str:
@@ -55,11 +54,6 @@ def row_id(uri: str, *, original: bool) -> str:
     return ("o" if original else "c") + entry_id(uri)
 
 
-def is_digest(text: str) -> bool:
-    """Return whether *text* is a sha256 as we store it, and so safe in a filter."""
-    return _DIGEST.fullmatch(text) is not None
-
-
 def schema(dim: int, stamp: str) -> Any:  # noqa: ANN401 - pymilvus has no types
     """Return pymilvus's schema of a collection of descriptors of length *dim*."""
     types = library().DataType
@@ -67,8 +61,8 @@ def schema(dim: int, stamp: str) -> Any:  # noqa: ANN401 - pymilvus has no types
     made.add_field("id", types.VARCHAR, is_primary=True, max_length=33)
     for name in ("uri", "original"):
         made.add_field(name, types.VARCHAR, max_length=URI_MAX_BYTES)
-    for name in ("sha256", "format"):
-        made.add_field(name, types.VARCHAR, max_length=64)
+    made.add_field("sha256", types.VARCHAR, max_length=64)
+    made.add_field("format", types.VARCHAR, max_length=FORMAT_MAX_BYTES)
     made.add_field("original_id", types.VARCHAR, max_length=32)
     for name in ("size", "mtime_ns", "width", "height"):
         made.add_field(name, types.INT64)
