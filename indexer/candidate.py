@@ -36,6 +36,7 @@ class Candidate:
         sha256: of these bytes.
         twin: an entry with the same bytes.
         picture: what its pixels say; the twin's, when there is one.
+
     """
 
     record: ImageRecord

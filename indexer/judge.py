@@ -94,12 +94,12 @@ class _Batch:
             return self._unchanged(known, candidate)
         if known and known.is_original:
             self._retire(known.uri)
-        entry = self._new_entry(number, candidate)
+        entry, truncated = self._new_entry(number, candidate)
         if known and known.is_original != entry.is_original:
             self.flush()
             self._store.remove([entry.uri], originals=known.is_original)
         self._add(entry)
-        return verdict_on(entry)
+        return verdict_on(entry, truncated=truncated)
 
     def flush(self) -> None:
         """Write what is judged so far."""
@@ -117,14 +117,15 @@ class _Batch:
             self._pending[touched.uri] = touched
         return verdict_on(touched, unchanged=True)
 
-    def _new_entry(self, number: int, candidate: Candidate) -> Entry:
+    def _new_entry(self, number: int, candidate: Candidate) -> tuple[Entry, bool]:
+        """Return what the image becomes, and whether some neighbours could not be listed."""
         assert candidate.picture is not None
         twin = self._twin(candidate)
         if twin:
-            return entry_for(candidate, Picture.of(twin), group_of(twin), exact=True)
+            return entry_for(candidate, Picture.of(twin), group_of(twin), exact=True), False
         hits = self._hits.get(number) or self._store.near(candidate.picture.descriptor[None])[0]
         match = self._nearest(candidate.picture, hits, but=candidate.uri)
-        return entry_for(candidate, candidate.picture, match, exact=False)
+        return entry_for(candidate, candidate.picture, match, exact=False), hits.truncated
 
     def _nearest(self, picture: Picture, hits: Hits, *, but: str) -> Match | None:
         return nearest(self._originals.near(picture.descriptor, hits, but=but))

@@ -53,6 +53,7 @@ class ImageRecord:
         mtime_ns: modification time of the file (for a member: of its archive) in nanoseconds, or UNKNOWN.
         read: returns the bytes; may be called from any thread, after the source has moved on; raises ImageError.
         held: bytes that this record already keeps in memory (members of streams that cannot be read twice).
+
     """
 
     uri: str
@@ -88,6 +89,7 @@ class Entry:
         distance: Euclidean distance to that original; None for an original.
         exact: whether the bytes equal those of an entry that was there before.
         descriptor: float32 (D,).
+
     """
 
     uri: str
@@ -146,6 +148,8 @@ class Verdict:
         height: likewise.
         size: bytes.
         sha256: of the bytes, or None when they were not read.
+        truncated: whether the database could not list all originals within the radius; the nearest ones decided.
+
     """
 
     uri: str
@@ -159,6 +163,7 @@ class Verdict:
     height: int | None = None
     size: int | None = None
     sha256: str | None = None
+    truncated: bool = False
 
     def as_row(self) -> dict[str, Any]:
         """Return the verdict as a flat dictionary that JSON can hold."""
@@ -175,6 +180,7 @@ class Settings:
         fingerprint: names the encoder, its weights and its preprocessing.
         dim: D, the length of a descriptor.
         radius: Euclidean; two images are copies when their distance is strictly below it.
+
     """
 
     fingerprint: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from threading import Lock
@@ -14,7 +14,7 @@ import numpy as np
 from indexer.candidate import Candidate, Picture
 from indexer.decode import decode
 from indexer.encode import Encoder
-from indexer.records import Entry, ImageRecord, Match, Verdict
+from indexer.records import Entry, Hits, ImageRecord, Match, Verdict
 from indexer.store.base import Store
 from indexer.verdict import entry_for, group_of, is_untouched, nearest, verdict_on
 
@@ -49,6 +49,7 @@ class Stages:
         clock: measures each stage.
         max_pixels: images with more are rejected.
         written: returns how many batches are written by now (see Judge).
+
     """
 
     store: Store
@@ -100,7 +101,7 @@ class Stages:
         vectors = [c.picture.descriptor for c in candidates if c.picture and not c.twin]
         with self.clock("search"):
             hits = iter(self.store.near(np.stack(vectors)) if vectors else ())
-        return [_answer(c, () if c.twin else next(hits).matches) for c in candidates]
+        return [_answer(c, Hits(()) if c.twin else next(hits)) for c in candidates]
 
 
 def _own_twin(candidate: Candidate) -> Entry | None:
@@ -108,12 +109,14 @@ def _own_twin(candidate: Candidate) -> Entry | None:
     return known if known and known.sha256 == candidate.sha256 else None
 
 
-def _answer(candidate: Candidate, matches: Iterable[Match]) -> Verdict:
+def _answer(candidate: Candidate, hits: Hits) -> Verdict:
     if candidate.known and candidate.known.sha256 == candidate.sha256:
         return verdict_on(candidate.known, unchanged=True)
+    matches: Sequence[Match] = hits.matches
     if candidate.twin:
         home = group_of(candidate.twin)
         matches = [home if home.uri != candidate.uri else Match(candidate.twin.uri, 0.0)]
     match = nearest(match for match in matches if match.uri != candidate.uri)
     assert candidate.picture is not None
-    return verdict_on(entry_for(candidate, candidate.picture, match, exact=candidate.twin is not None))
+    entry = entry_for(candidate, candidate.picture, match, exact=candidate.twin is not None)
+    return verdict_on(entry, truncated=hits.truncated)

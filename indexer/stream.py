@@ -48,6 +48,7 @@ class Limits:
         readers: threads that read files.
         batch: images per look-up, search and write.
         held_bytes: file bytes that one stage may keep in memory before it hands them on.
+
     """
 
     workers: int = os.cpu_count() or 1

@@ -24,11 +24,13 @@ class RunSummary:
         rejected: could not be used.
         unchanged: indexed before and untouched since.
         ignored: files in folders and archives that are no images by their names.
+        truncated: images for which the database could not list all originals within the radius.
         rejected_by_kind: counts of rejected images by their kind.
         seconds: wall time.
         seconds_by_stage: time in each stage, summed over its threads.
         interrupted: whether the run was cut short.
         config: the settings that were in force, with the encoder's fingerprint.
+
     """
 
     seen: int
@@ -38,6 +40,7 @@ class RunSummary:
     rejected: int
     unchanged: int
     ignored: int
+    truncated: int
     rejected_by_kind: dict[str, int]
     seconds: float
     seconds_by_stage: dict[str, float]
@@ -56,6 +59,7 @@ class Tally:
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     kinds: Counter[str] = field(default_factory=Counter)
     exact: int = 0
+    truncated: int = 0
     complete: bool = False
     start: float = field(default_factory=perf_counter)
 
@@ -64,6 +68,7 @@ class Tally:
         for verdict in verdicts:
             self.outcomes[verdict.outcome] += 1
             self.exact += verdict.outcome is Outcome.COPY and verdict.exact
+            self.truncated += verdict.truncated
             if verdict.kind:
                 self.kinds[verdict.kind] += 1
             yield verdict
@@ -79,6 +84,7 @@ class Tally:
             rejected=self.outcomes[Outcome.REJECTED],
             unchanged=self.outcomes[Outcome.UNCHANGED],
             ignored=ignored,
+            truncated=self.truncated,
             rejected_by_kind=dict(sorted(self.kinds.items())),
             seconds=round(perf_counter() - self.start, 3),
             seconds_by_stage={name: round(spent, 3) for name, spent in stages.items()},

@@ -40,7 +40,7 @@ def entry_for(candidate: Candidate, picture: Picture, match: Match | None, *, ex
     )
 
 
-def verdict_on(entry: Entry, *, unchanged: bool = False) -> Verdict:
+def verdict_on(entry: Entry, *, unchanged: bool = False, truncated: bool = False) -> Verdict:
     """Return the report row of an *entry*."""
     outcome = Outcome.UNIQUE if entry.is_original else Outcome.COPY
     return Verdict(
@@ -53,4 +53,5 @@ def verdict_on(entry: Entry, *, unchanged: bool = False) -> Verdict:
         height=entry.height,
         size=entry.size,
         sha256=entry.sha256,
+        truncated=truncated,
     )

@@ -45,7 +45,7 @@ class _Lazy(click.Group):
 @click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="twinlens")
 def cli() -> None:
-    """
+    r"""
     Find the copies in an image archive, and only the copies.
 
     \b
@@ -67,6 +67,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and exit with the code of what happened."""
+    sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     sys.exit(run(sys.argv[1:]))
 
 

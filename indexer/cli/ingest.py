@@ -15,7 +15,7 @@ from indexer.cli.options import collection_options, encoder_options, source_opti
 @click.option("--radius", type=float, help="Distance below which images are copies, for a new collection.  [0.01]")
 @encoder_options
 def ingest(sources: tuple[str, ...], uri: str, collection: str, radius: float | None, **options: Any) -> int:  # noqa: ANN401
-    """
+    r"""
     Read images, find the copies among them and in the collection, and store them all.
 
     A SOURCE is an image, a folder (with all that is in it), a .tar (also .gz .xz .bz2 .zst) or .zip

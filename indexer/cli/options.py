@@ -45,7 +45,11 @@ source_options = _all(
     click.option("--verbose", "-v", is_flag=True, help="Also print the images that are no copies."),
     click.option("--threads", type=click.IntRange(1), default=None, help="Threads that encode.  [default: all cores]"),
     click.option(
-        "--batch-size", type=click.IntRange(1, 4096), default=256, show_default=True, help="Images per search."
+        "--batch-size",
+        type=click.IntRange(1, 4096),
+        default=256,
+        show_default=True,
+        help="Images per search.",
     ),
     click.option(
         "--max-pixels",
@@ -59,7 +63,11 @@ source_options = _all(
 encoder_options = _all(
     click.option("--weights", type=click.Path(), help="Another encoder's file (see `python -m model`)."),
     click.option(
-        "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where to encode."
+        "--device",
+        type=click.Choice(["auto", "cpu", "cuda"]),
+        default="auto",
+        show_default=True,
+        help="Where to encode.",
     ),
 )
 

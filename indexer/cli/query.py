@@ -16,7 +16,7 @@ from indexer.errors import ExitCode
 @click.option("--exit-code", "tell", is_flag=True, help="Exit with 10 when a copy was found.")
 @encoder_options
 def query(sources: tuple[str, ...], uri: str, collection: str, tell: bool, **options: Any) -> int:  # noqa: ANN401
-    """
+    r"""
     Tell whether images are copies of what the collection holds; nothing is stored.
 
     Each image is judged on its own, as if it were ingested next. A file that is in the collection

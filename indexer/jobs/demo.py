@@ -23,10 +23,23 @@ from model import augment
 Pixels = npt.NDArray[np.uint8]
 Edit = Callable[[Pixels, np.random.Generator], Pixels]
 
-PHOTOS = (
-    "astronaut.png camera.png chelsea.png clock_motion.png coffee.png coins.png grass.png gravel.png"
-    " hubble_deep_field.jpg ihc.png moon.png motorcycle_left.png page.png retina.jpg rocket.jpg"
-).split()
+PHOTOS = [
+    "astronaut.png",
+    "camera.png",
+    "chelsea.png",
+    "clock_motion.png",
+    "coffee.png",
+    "coins.png",
+    "grass.png",
+    "gravel.png",
+    "hubble_deep_field.jpg",
+    "ihc.png",
+    "moon.png",
+    "motorcycle_left.png",
+    "page.png",
+    "retina.jpg",
+    "rocket.jpg",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +76,7 @@ def make(folder: Path) -> DemoArchive:
 
     Raises:
         ConfigError: scikit-image is missing, or *folder* holds something else.
+
     """
     mark = folder / ".made-by-twinlens-demo"
     if folder.exists() and any(folder.iterdir()) and not mark.exists():

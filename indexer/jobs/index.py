@@ -42,6 +42,7 @@ class Where:
         uri: a Milvus Lite path ending in `.db`, or the address of a Milvus server.
         collection: its name there.
         token: `user:password` or an API key, for a server that asks for it; never shown.
+
     """
 
     uri: str = DEFAULT_URI
@@ -73,6 +74,7 @@ class Index:
         Raises:
             SourceError: a source that was named cannot be read.
             StoreError: the vector database failed; run again to go on.
+
         """
         return self._run(pipeline.ingest, items, tuning or Tuning())
 
@@ -95,7 +97,7 @@ class Index:
         """Release the collection."""
         self.store.close()
 
-    def __enter__(self) -> Index:
+    def __enter__(self) -> Index:  # noqa: PYI034 - Self is Python 3.11's
         return self
 
     def __exit__(
@@ -125,7 +127,7 @@ def open_index(
     radius: float | None = None,
     create: bool = True,
     weights: str | os.PathLike[str] | None = None,
-    device: str = "auto",
+    device: encode.Device = "auto",
 ) -> Index:
     """
     Open a collection with the encoder that it was made with, and make it when it is absent and *create* is set.
@@ -142,6 +144,7 @@ def open_index(
         EncoderError: the encoder cannot be loaded.
         LockHeld: another process uses the Milvus Lite file.
         StoreError: the server cannot be reached, or refuses.
+
     """
     where = Where(where) if isinstance(where, str) else where
     encoder = encode.load(weights, device)

@@ -22,6 +22,7 @@ class Run:
         ignored: returns how many files the sources passed over, by now.
         config: what was in force.
         tally: the counts.
+
     """
 
     verdicts: Iterator[Verdict]

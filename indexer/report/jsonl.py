@@ -24,6 +24,7 @@ class ReportFile:
 
     Raises:
         ConfigError: the file cannot be made.
+
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -34,7 +35,7 @@ class ReportFile:
         except OSError as error:
             raise ConfigError(f"cannot write the report {self._path}: {error.strerror}; name another file") from error
 
-    def __enter__(self) -> ReportFile:
+    def __enter__(self) -> ReportFile:  # noqa: PYI034 - Self is Python 3.11's
         return self
 
     def __exit__(

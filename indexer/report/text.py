@@ -41,6 +41,10 @@ def summary_lines(summary: RunSummary) -> list[str]:
         lines.append(f"rejected: {kinds}")
     if summary.ignored:
         lines.append(f"{summary.ignored} files were passed over: not images by their names")
+    if summary.truncated:
+        lines.append(
+            f"{summary.truncated} images have more originals within the radius than the database lists at once"
+        )
     if summary.interrupted:
         lines.append("cut short: run the same command again to go on")
     return lines

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pictures
 import pytest
 
 from indexer.jobs.index import Where, open_entries
@@ -33,7 +34,10 @@ def ingest(archive: Path, uri: str, collection: str) -> None:
 def kill_after(archive: Path, uri: str, collection: str, lines: int, delay: float) -> None:
     """Start an ingest and kill it *delay* seconds after it has printed so many *lines*."""
     process = subprocess.Popen(
-        command(archive, uri, collection), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+        command(archive, uri, collection),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
     assert process.stdout is not None
     for _ in range(lines):
@@ -58,7 +62,7 @@ def contents(uri: str, collection: str) -> dict[str, tuple[Entry, bytes]]:
 
 
 @pytest.fixture(params=["lite", pytest.param("server", marks=pytest.mark.server)])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def uri(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Return a place for collections, on Milvus Lite and on a server."""
     if request.param == "lite":
         return str(tmp_path / "index.db")
@@ -66,30 +70,34 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.mark.slow
-def test_a_killed_ingest_ends_as_an_unbroken_one(place: str, photo_archive: Path, tmp_path: Path) -> None:
+def test_a_killed_ingest_ends_as_an_unbroken_one(uri: str, tmp_path: Path) -> None:
     """Killed at eight points and started again each time, the collection equals the unbroken one, row by row."""
-    rng, name = random.Random(11), f"killed_{os.getpid()}"
+    rng, name, archive = (
+        random.Random(11),
+        f"killed_{os.getpid()}",
+        pictures.tar(pictures.folder(tmp_path / "photos")),
+    )
     for lines in LINES:
-        kill_after(photo_archive, place, name, lines, rng.uniform(0, 0.3))
-    ingest(photo_archive, place, name)
-    ingest(photo_archive, place, f"{name}_whole")
-    assert contents(place, name) == contents(place, f"{name}_whole")
+        kill_after(archive, uri, name, lines, rng.uniform(0, 0.3))
+    ingest(archive, uri, name)
+    ingest(archive, uri, f"{name}_whole")
+    assert contents(uri, name) == contents(uri, f"{name}_whole")
 
 
 @pytest.mark.slow
-def test_a_kill_while_originals_change_heals(place: str, photo_folder: Path, tmp_path: Path) -> None:
+def test_a_kill_while_originals_change_heals(uri: str, tmp_path: Path) -> None:
     """Killed while files that lead groups have changed, the run's repetition ends as an unbroken one."""
-    rng, name = random.Random(12), f"changed_{os.getpid()}"
-    whole = f"{name}_whole"
-    ingest(photo_folder, place, name)
-    ingest(photo_folder, place, whole)
+    rng, name, whole = random.Random(12), f"changed_{os.getpid()}", f"changed_{os.getpid()}_whole"
+    photo_folder = pictures.folder(tmp_path / "photos")
+    ingest(photo_folder, uri, name)
+    ingest(photo_folder, uri, whole)
     photos = sorted(photo_folder.glob("a-*.jpg"))
     for one, other in zip(photos, photos[1:] + photos[:1], strict=True):
         shutil.copy(one, tmp_path / f"next-{other.name}")
     for photo in photos:
         shutil.move(tmp_path / f"next-{photo.name}", photo)
     for lines in (0, 3, 9, 14):
-        kill_after(photo_folder, place, name, lines, rng.uniform(0, 0.4))
-    ingest(photo_folder, place, name)
-    ingest(photo_folder, place, whole)
-    assert contents(place, name) == contents(place, whole)
+        kill_after(photo_folder, uri, name, lines, rng.uniform(0, 0.4))
+    ingest(photo_folder, uri, name)
+    ingest(photo_folder, uri, whole)
+    assert contents(uri, name) == contents(uri, whole)
