@@ -7,14 +7,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 
 from indexer.records import Settings
 from indexer.store.base import Store
+from indexer.store.door import is_server
 from indexer.store.memory import MemoryStore
 from indexer.store.milvus import open_store
 
@@ -36,8 +36,8 @@ def _running_server(folder: Path, *settings: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def run_server(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., object]:
-    """Return what runs a server of one's own: `with run_server("auth=on") as uri`."""
+def run_server(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., AbstractContextManager[str]]:
+    """Return what runs a server of one's own, with options such as `auth=on`, for a with block."""
     return lambda *settings: _running_server(tmp_path_factory.mktemp("milvus"), *settings)
 
 
@@ -54,35 +54,20 @@ def lite_uri(tmp_path: Path) -> str:
     return str(tmp_path / "archive.db")
 
 
-@dataclass(frozen=True)
-class Place:
-    """
-    Somewhere to keep collections.
+class Stores:
+    """Makes stores on one back end: at *uri*, or in memory where it is empty."""
 
-    Attributes:
-        kind: memory, lite or server.
-        uri: of the back end; empty for memory.
-    """
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        self.kept: dict[Settings, Store] = {}
 
-    kind: str
-    uri: str
-    _kept: dict[Settings, Store] = field(default_factory=dict)
-
-    def fresh(self, settings: Settings) -> Store:
-        """Return an empty store; on a server it is the one that was returned before, emptied, since it is dear."""
-        if self.kind == "server" and settings in self._kept:
-            return _emptied(self._kept[settings])
-        self._kept[settings] = self.open(f"fresh_{next(_COUNTER)}", settings)
-        return self._kept[settings]
-
-    def open(self, collection: str, settings: Settings) -> Store:
-        """Return the store of that name, made when absent; in memory always a new one."""
-        return open_store(self.uri, collection, settings) if self.uri else MemoryStore(settings)
-
-    def close(self) -> None:
-        """Close what `fresh` opened."""
-        for store in self._kept.values():
-            store.close()
+    def __call__(self, settings: Settings) -> Store:
+        """Return an empty store; on a server the one returned before, emptied, since making one is dear."""
+        if is_server(self.uri) and settings in self.kept:
+            return _emptied(self.kept[settings])
+        name = f"fresh_{next(_COUNTER)}"
+        self.kept[settings] = open_store(self.uri, name, settings) if self.uri else MemoryStore(settings)
+        return self.kept[settings]
 
 
 def _emptied(store: Store) -> Store:
@@ -95,16 +80,19 @@ def _emptied(store: Store) -> Store:
 
 
 @pytest.fixture(scope="session", params=["memory", "lite", pytest.param("server", marks=pytest.mark.server)])
-def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """Each kind of back end in turn."""
-    uri = {
-        "memory": lambda: "",
-        "lite": lambda: str(tmp_path_factory.mktemp("lite") / "archive.db"),
-        "server": lambda: request.getfixturevalue("server_uri"),
-    }[request.param]()
-    made = Place(request.param, uri)
-    yield made
-    made.close()
+def make_store(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[Settings], Store]]:
+    """Return, for each back end in turn, what makes an empty store; use one store at a time."""
+    uri = ""
+    if request.param == "lite":
+        uri = str(tmp_path_factory.mktemp("lite") / "archive.db")
+    if request.param == "server":
+        uri = str(request.getfixturevalue("server_uri"))
+    stores = Stores(uri)
+    yield stores
+    for store in stores.kept.values():
+        store.close()
 
 
 @pytest.fixture

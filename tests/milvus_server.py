@@ -48,7 +48,7 @@ def started(folder: str, settings: dict[str, str]) -> MilvusServer:
 
 
 def etcd_config(folder: str, client: int, peer: int) -> str:
-    """Write the embedded etcd's settings, and return their path; it would take ports 2379 and 2380 otherwise."""
+    """Write the embedded etcd's settings and return their path; it would take 2379 and 2380 otherwise."""
     path = Path(folder, "etcd.yaml")
     path.write_text(
         f"listen-client-urls: http://127.0.0.1:{client}\n"
@@ -66,7 +66,8 @@ def main() -> None:
     folder, *settings = sys.argv[1:]
     server = started(folder, dict(setting.split("=") for setting in settings))
     try:
-        print(f"http://127.0.0.1:{server.listen_port}", flush=True)
+        sys.stdout.write(f"http://127.0.0.1:{server.listen_port}\n")
+        sys.stdout.flush()
         sys.stdin.read()
     finally:
         server.stop()

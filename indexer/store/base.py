@@ -37,7 +37,7 @@ class Store(Protocol):
 
     def with_bytes(self, digests: Sequence[str]) -> dict[str, Entry]:
         """
-        Return, by sha256, one entry whose bytes have that digest, for those of *digests* that the collection holds.
+        Return, by sha256, one entry whose bytes have that digest, for those of *digests* that are there.
 
         Which one of many does not matter: entries with equal bytes are in one group, at one distance.
         An archive may hold one placeholder a hundred thousand times, so all of them are never fetched.
@@ -59,13 +59,14 @@ class Store(Protocol):
         An entry is written into the partition of its role only; call remove for a role that it had before.
 
         Raises:
-            StoreError: the back end refuses, or an entry could not be stored as it is: a descriptor of the wrong
-                shape or dtype or with a value that is not finite, a text too long. Nothing was written then.
+            StoreError: the back end refuses, or an entry could not be stored as it is: a descriptor of the
+                wrong shape or dtype or with a value that is not finite, a text too long, a digest that is
+                none. In the second case nothing was written.
         """
         ...
 
     def remove(self, uris: Sequence[str], *, originals: bool) -> None:
-        """Delete the rows of *uris* from one partition (of originals, or else of copies); absent ones are ignored."""
+        """Delete the rows of *uris* from the originals, or else from the copies; absent ones are ignored."""
         ...
 
     def entries(self) -> Iterator[Entry]:

@@ -29,8 +29,10 @@ CONNECT_S = 10.0
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 3.0
 _OUTAGE_CODES = frozenset({2, 503})
-_NO_COLLECTION = 100
-_QUOTA = 9
+_TOLD: dict[object, str] = {
+    9: "denies writing; free memory or disk space there",
+    100: "does not have the collection any more; ingest again",
+}
 _OUTAGE_TEXT = re.compile(
     r"(?i)unavailable|fail connecting|not available|node offline|channel not|closed channel"
 )
@@ -116,23 +118,19 @@ class Caller:
 
     def _translated(self, error: Exception) -> TwinlensError:
         text = _text(error)
-        if _REFUSED_TEXT.search(text):
+        if _is_refusal(error):
             return ConfigError(
                 f"{self.where} refuses the token; set TWINLENS_TOKEN to user:password ({text})"
             )
         if _is_outage(error):
-            return StoreError(
-                f"{self.where} does not answer; is Milvus running there, and reachable from here? ({text})"
-            )
-        if "DEADLINE_EXCEEDED" in text:
-            return StoreError(
-                f"{self.where} did not answer within {self.timeout_s:g} s; try again later ({text})"
-            )
-        if _code(error) == _NO_COLLECTION:
-            return StoreError(f"{self.where}: the collection was removed meanwhile; ingest again ({text})")
-        if _code(error) == _QUOTA:
-            return StoreError(f"{self.where} denies writing; free memory or disk space there ({text})")
-        return StoreError(f"{self.where} refuses; see its log ({text})")
+            told = "does not answer; is Milvus running there, and reachable from here?"
+        elif "DEADLINE_EXCEEDED" in text:
+            told = f"did not answer within {self.timeout_s:g} s; try again later"
+        elif "UNIMPLEMENTED" in text:
+            told = "is no Milvus server of version 2.3 or later"
+        else:
+            told = _TOLD.get(_code(error), "refuses; see its log")
+        return StoreError(f"{self.where} {told} ({text})")
 
 
 def _is_foreign(error: Exception) -> bool:
@@ -140,16 +138,22 @@ def _is_foreign(error: Exception) -> bool:
     return isinstance(error, (library().exceptions.MilvusException, grpc.RpcError, grpc.FutureTimeoutError))
 
 
+def _is_refusal(error: Exception) -> bool:
+    """Return whether the token is to blame; on connecting, pymilvus tells so only in the error's cause."""
+    return any(_REFUSED_TEXT.search(_text(each)) for each in (error, error.__cause__) if each is not None)
+
+
 def _is_outage(error: Exception) -> bool:
-    return _code(error) in _OUTAGE_CODES or bool(_OUTAGE_TEXT.search(_text(error)))
+    outage = _code(error) in _OUTAGE_CODES or bool(_OUTAGE_TEXT.search(_text(error)))
+    return outage and not _is_refusal(error)
 
 
-def _code(error: Exception) -> object:
+def _code(error: BaseException) -> object:
     code = getattr(error, "code", None)
     return code() if callable(code) else code
 
 
-def _text(error: Exception) -> str:
+def _text(error: BaseException) -> str:
     details = getattr(error, "details", None)
     text = f"{_code(error)}: {details()}" if callable(details) else str(error)
     return " ".join(text.split())[:300]

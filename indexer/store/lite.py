@@ -138,9 +138,10 @@ def checked_path(uri: str) -> Path:
         ConfigError: it does not end in `.db`, or a file of another kind is there.
     """
     path = Path(uri).resolve()
-    if path.suffix != ".db":
+    if path.suffix != ".db" or "://" in uri:
         raise ConfigError(
-            f"{uri} is neither a Milvus Lite path, which ends in .db, nor an http:// or https:// address"
+            f"{uri} is neither a Milvus Lite path, which ends in .db,"
+            " nor a server's http:// or https:// address"
         )
     if path.is_file():
         with path.open("rb") as file:
@@ -173,7 +174,7 @@ class LiteCollection(Collection):
         self._notes = file.notes.setdefault(name, Notes())
 
     def load(self) -> None:
-        """Load the collection, rebuilding damaged index files; index what the last process left in its log."""
+        """Load the collection, rebuild damaged index files, index what the last process left in its log."""
         try:
             super().load()
         except StoreError:

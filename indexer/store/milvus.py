@@ -107,7 +107,12 @@ def _in_file(uri: str, name: str, timeout_s: float, *, create: bool) -> Collecti
     path = checked_path(uri)
     if not create and not path.is_dir():
         raise ConfigError(f"there is no Milvus Lite file {uri}; make it with twinlens ingest")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot make {path.parent} for {uri}: {error.strerror}; name another path"
+        ) from error
     return LiteCollection(hold(path), name, timeout_s)
 
 
@@ -201,8 +206,8 @@ class MilvusStore:
         """
         Return the rows that were found, by key.
 
-        A server's cheap read may be older than what the search saw, so each row must be at the distance that the
-        search told; those that are not are read again.
+        A server's cheap read may be older than what the search saw, so each row must be at the distance that
+        the search told; those that are not are read again.
         """
         rows = self._got({key for found in inside for key, _ in found}, BOUNDED)
         doubtful = {

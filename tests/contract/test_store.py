@@ -44,9 +44,9 @@ def entry(uri: str, original: str | None = None, **fields: object) -> Entry:
 
 
 @pytest.fixture
-def store(place) -> Store:
+def store(make_store: Callable[[Settings], Store]) -> Store:
     """Return an empty store of each kind."""
-    return place.fresh(SETTINGS)
+    return make_store(SETTINGS)
 
 
 def test_an_entry_comes_back_as_it_was(store: Store) -> None:
@@ -178,7 +178,7 @@ def test_entries_yields_all_of_both_partitions(store: Store) -> None:
         {"sha256": "a" * 63},
         {"width": 2**63},
     ],
-    ids=lambda fields: "-".join(fields),
+    ids="-".join,
 )
 def test_what_cannot_be_stored_is_refused_whole(store: Store, fields: dict[str, object]) -> None:
     """An entry that a back end would refuse, cut or take silently stops the whole put before it writes."""

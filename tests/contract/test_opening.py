@@ -1,0 +1,125 @@
+"""Opening collections: what is stamped on them, and which are refused."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pymilvus import MilvusClient
+
+from indexer.errors import ConfigError, LockHeld, StoreError
+from indexer.records import Counts, Entry, Settings
+from indexer.store.milvus import open_existing, open_store
+
+SETTINGS = Settings("network@1", dim=8, radius=0.01)
+A = Entry(
+    "a", "a" * 64, 1, 1, 1, 1, "JPEG", None, None, exact=False, descriptor=np.zeros(8, dtype=np.float32)
+)
+
+
+@pytest.fixture(scope="module", params=["lite", pytest.param("server", marks=pytest.mark.server)])
+def uri(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return where Milvus is, embedded or not."""
+    if request.param == "server":
+        return str(request.getfixturevalue("server_uri"))
+    return str(tmp_path_factory.mktemp("lite") / "archive.db")
+
+
+@pytest.fixture(scope="module")
+def made(uri: str) -> str:
+    """Return the name of a collection at *uri* that holds one entry, and that is closed."""
+    with closing(open_store(uri, "made", SETTINGS)) as store:
+        store.put([A])
+    return "made"
+
+
+def test_settings_and_entries_survive_reopening(uri: str, made: str) -> None:
+    """Opened again, by settings or without knowing them, a collection has its stamp and its entries."""
+    with closing(open_store(uri, made, SETTINGS)) as again, closing(open_existing(uri, made)) as existing:
+        for store in (again, existing):
+            assert (store.settings, store.get(["a"]), store.count()) == (SETTINGS, {"a": A}, Counts(1, 0))
+            assert store.near(A.descriptor[None])[0].matches[0].uri == "a"
+
+
+def test_two_stores_on_one_collection_see_each_others_writes(uri: str, made: str) -> None:
+    """What one store writes or removes, another of the same process reads at once, by any question."""
+    b = dataclasses.replace(A, uri="b", sha256="b" * 64)
+    with closing(open_store(uri, made, SETTINGS)) as writer, closing(open_existing(uri, made)) as reader:
+        for _ in range(10):
+            writer.put([b])
+            assert (reader.count(), reader.with_bytes(["b" * 64])) == (Counts(2, 0), {"b" * 64: b})
+            writer.remove(["b"], originals=True)
+            assert (reader.get(["b"]), reader.with_bytes(["b" * 64])) == ({}, {})
+
+
+@pytest.mark.parametrize("other", [{"fingerprint": "network@2"}, {"dim": 9}])
+def test_another_encoder_is_refused(uri: str, made: str, other: dict[str, object]) -> None:
+    """A collection of another fingerprint is refused, naming both and the command that migrates it."""
+    wanted = dataclasses.replace(SETTINGS, **other)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError) as caught:
+        open_store(uri, made, wanted)
+    for part in (
+        SETTINGS.fingerprint,
+        wanted.fingerprint,
+        str(wanted.dim),
+        "twinlens migrate --collection made",
+    ):
+        assert part in str(caught.value)
+
+
+def test_another_radius_is_refused(uri: str, made: str) -> None:
+    """A collection of another radius is refused, naming both."""
+    with pytest.raises(ConfigError, match=r"made with radius 0\.01, not 0\.02; leave out --radius"):
+        open_store(uri, made, dataclasses.replace(SETTINGS, radius=0.02))
+
+
+def test_a_collection_of_something_else_is_refused(uri: str, foreign: str) -> None:
+    """A collection without our stamp is refused, and left as it is."""
+    for opened in (lambda: open_store(uri, foreign, SETTINGS), lambda: open_existing(uri, foreign)):
+        with pytest.raises(ConfigError, match=f"{foreign} at .* was not made by .* Twinlens"):
+            opened()
+
+
+@pytest.fixture
+def foreign(uri: str, made: str) -> Iterator[str]:
+    """Return the name of a collection that is not ours."""
+    with closing(open_existing(uri, made)) as store:
+        client: MilvusClient = store._table.client
+        if not client.has_collection("foreign"):
+            client.create_collection("foreign", dimension=4)
+        yield "foreign"
+
+
+@pytest.mark.usefixtures("made")
+def test_an_absent_collection_is_not_made_by_looking(uri: str) -> None:
+    """Asked for a collection that is not there, the message lists those that are."""
+    for opened in (
+        lambda: open_existing(uri, "absent"),
+        lambda: open_store(uri, "absent", SETTINGS, create=False),
+    ):
+        with pytest.raises(ConfigError, match=r"no collection absent at .*\(there: .*made.*twinlens ingest"):
+            opened()
+
+
+@pytest.mark.parametrize("name", ["", "with space", "../escape", "1st", "naïve", "x" * 256, 'a"b'])
+def test_a_name_that_cannot_be_is_refused(uri: str, name: str) -> None:
+    """What Milvus cannot name a collection is refused before it is asked."""
+    with pytest.raises(ConfigError, match="cannot name a collection"):
+        open_store(uri, name, SETTINGS)
+
+
+@pytest.mark.parametrize("uri", ["archive", "archive.sqlite", "localhost:19530", "s3://bucket/a.db/"])
+def test_what_is_neither_path_nor_address_is_refused(uri: str, tmp_path: Path) -> None:
+    """A URI that names neither a Lite path nor a server is refused with what they look like."""
+    with pytest.raises(ConfigError, match=r"ends in \.db, nor a server's http:// or https:// address"):
+        open_store(uri, "images", SETTINGS)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_errors_are_of_the_kinds_that_the_command_line_knows() -> None:
+    """The three kinds that opening raises have three exit codes."""
+    assert [kind.exit_code for kind in (ConfigError, StoreError, LockHeld)] == [2, 3, 4]
