@@ -1,0 +1,17 @@
+"""Where images come from: files, folders, archives, lists of paths, URLs and bytes become records, lazily."""
+
+from __future__ import annotations
+
+from indexer.sources.opening import Item, address, check_sources, counter, open_items, open_sources
+from indexer.sources.options import SourceOptions, SourceStats
+
+__all__ = [
+    "Item",
+    "SourceOptions",
+    "SourceStats",
+    "address",
+    "check_sources",
+    "counter",
+    "open_items",
+    "open_sources",
+]

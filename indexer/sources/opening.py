@@ -1,0 +1,204 @@
+"""The one entry to all sources: what a user names becomes records, one after another."""
+
+# ruff: noqa: PTH - paths stay text: a million of them, some not UTF-8, are joined and looked at
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from indexer.errors import SourceError
+from indexer.records import Failure
+from indexer.sources import listing, memory, remote, tarred, zipped
+from indexer.sources.archive import Container, Offers, Shelf, local_container, only, wanting
+from indexer.sources.folder import Walker
+from indexer.sources.local import explained, file_record
+from indexer.sources.naming import MEMBER_MARK, printable, without_dots
+from indexer.sources.options import TAR_ENDINGS, Sieve, SourceOptions, SourceStats, is_archive
+
+Path = str | os.PathLike[str]
+Item = Path | bytes | tuple[str, bytes]
+"""A path, archive member or URL; an image's bytes; or a name with its image's bytes."""
+
+_LOCAL_URL = "file://"
+_STDIN = "-"
+
+
+def open_sources(
+    arguments: Sequence[Path], options: SourceOptions | None = None, stats: SourceStats | None = None
+) -> Offers:
+    """
+    Yield every image that the sources named on a command line offer, lazily and in their order.
+
+    Raises:
+        ConfigError: a package or pattern is amiss.
+        SourceError: some cannot be read; all of those are named, before anything is read.
+    """
+    check_sources(arguments)
+    return open_items(arguments, options, stats)
+
+
+def open_items(items: Iterable[Item], options: SourceOptions | None = None, stats: SourceStats | None = None) -> Offers:
+    """
+    Yield every image that *items* offer, lazily and in their order; *stats* counts what is passed over.
+
+    What is missing is a Failure, so that a long list of paths survives it.
+
+    Raises:
+        ConfigError: a package or pattern is amiss.
+    """
+    options = options or SourceOptions()
+    opener = _Opener(options, Sieve(options, stats or SourceStats()))
+    return (offer for item in items for offer in opener.open(item))
+
+
+def check_sources(arguments: Sequence[Path]) -> None:
+    """
+    Look whether all sources named on a command line are there.
+
+    Raises:
+        ConfigError: a package is missing.
+        SourceError: some cannot be read; it names them all.
+    """
+    problems = list(filter(None, (_problem(os.fsdecode(argument)) for argument in arguments)))
+    if problems:
+        raise SourceError(f"cannot read {'; '.join(problems)}; nothing was done")
+
+
+def counter(arguments: Sequence[Path], options: SourceOptions) -> Callable[[], int] | None:
+    """Return a function that counts the images of *arguments* (0: not known), or None where that costs too much."""
+    texts = [os.fsdecode(argument) for argument in arguments]
+    if any(text == _STDIN or remote.is_url(text) or _compression(text) for text in texts):
+        return None
+    return lambda: sum(1 for _ in open_items(texts, replace(options, skip_compressed=True)))
+
+
+def address(text: str) -> str:
+    """Return the URI under which the image that a user calls *text* is stored."""
+    if remote.is_url(text) and not text.startswith(_LOCAL_URL):
+        return remote.public(text)
+    path, member = _split(text.removeprefix(_LOCAL_URL))
+    if text.startswith("sha256:") and not os.path.lexists(path):
+        return text
+    real = _real(path)
+    return real if member is None else real + MEMBER_MARK + without_dots(member)
+
+
+class _Opener:
+    """Opens items one after another; folders that it entered before it does not enter again."""
+
+    def __init__(self, options: SourceOptions, sieve: Sieve) -> None:
+        self._options = options
+        self._sieve = sieve
+        self._walker = Walker(sieve, options.max_bytes, lambda path, below: self._local_archive(path, below, below))
+
+    def open(self, item: Item) -> Offers:
+        """Yield what *item* offers."""
+        if isinstance(item, bytes):
+            yield memory.from_bytes(item)
+        elif isinstance(item, tuple):
+            yield memory.named(*item)
+        elif (text := os.fsdecode(item)) == _STDIN:
+            stream = self._options.stdin or sys.stdin.buffer
+            for path in listing.paths(stream, null_separated=self._options.null_separated):
+                yield from self._named(path)
+        else:
+            yield from self._named(text)
+
+    def _named(self, text: str) -> Offers:
+        """Yield what a path, member or URL offers; a single file is taken whatever its name is."""
+        if remote.is_url(text) and not text.startswith(_LOCAL_URL):
+            yield from self._url(text)
+            return
+        path, member = _split(text.removeprefix(_LOCAL_URL))
+        if os.path.isdir(path):
+            yield from self._walker.walk(os.path.realpath(path))
+        elif is_archive(path) and os.path.exists(path):
+            yield from self._local_archive(os.path.realpath(path), path, "", member)
+        elif member is not None or not os.path.lexists(path):
+            yield Failure(printable(_real(path)), "missing", "There is no such file; check the name.")
+        else:
+            yield file_record(_real(path), self._options.max_bytes)
+
+    def _local_archive(self, path: str, name: str, below: str, member: str | None = None) -> Offers:
+        try:
+            container = local_container(path)
+        except OSError as error:
+            yield Failure(printable(path), *explained(error))
+            return
+        yield from self._members(container, name, below, member)
+
+    def _members(self, container: Container, name: str, below: str, member: str | None = None) -> Offers:
+        """Yield the images in an archive whose *name* tells its kind, or only one *member*."""
+        shelf = Shelf(container, self._sieve, self._options.max_bytes, below and below + "/")
+        compression = _compression(name)
+        if compression and self._options.skip_compressed:
+            return
+        if member is not None:
+            shelf = wanting(shelf, member)
+        offers = zipped.members(shelf) if compression is None else tarred.members(shelf, compression)
+        yield from offers if member is None else only(offers, shelf)
+
+    def _url(self, text: str) -> Offers:
+        url, mark, member = text.partition(MEMBER_MARK)
+        place = remote.connect(url)
+        found = place.look()
+        if isinstance(found, Failure):
+            yield found
+        elif found.is_folder:
+            for child in place.walk(self._sieve):
+                yield from self._remote_child(place, child)
+        elif is_archive(found.below):
+            yield from self._members(place.container(found), found.below, "", member if mark else None)
+        else:
+            yield place.record(found, self._options.max_bytes)
+
+    def _remote_child(self, place: remote.Remote, child: remote.Found | Failure) -> Offers:
+        if isinstance(child, Failure):
+            yield child
+        elif is_archive(child.below):
+            if self._sieve.enters(child.below):
+                yield from self._members(place.container(child), child.below, child.below)
+        elif self._sieve.takes(child.below):
+            yield place.record(child, self._options.max_bytes)
+
+
+def _split(text: str) -> tuple[str, str | None]:
+    """Split `archive.tar!/member` where the archive is a file; a path that exists as it stands is no member's."""
+    at = text.find(MEMBER_MARK)
+    while at >= 0 and not os.path.lexists(text):
+        if os.path.isfile(text[:at]):
+            return text[:at], text[at + len(MEMBER_MARK) :]
+        at = text.find(MEMBER_MARK, at + 1)
+    return text, None
+
+
+def _real(path: str) -> str:
+    """Return the real path; of a link that leads nowhere, the link's own."""
+    if os.path.exists(path) or not os.path.islink(path):
+        return os.path.realpath(path)
+    folder, name = os.path.split(path)
+    return os.path.join(os.path.realpath(folder), name)
+
+
+def _compression(name: str) -> str | None:
+    """Return how the tar archive called *name* is compressed ("" for not at all); None if it is no tar."""
+    return next((how for ending, how in TAR_ENDINGS.items() if name.lower().endswith(ending)), None)
+
+
+def _problem(text: str) -> str | None:
+    """Return what keeps the source *text* from being read."""
+    if text == _STDIN:
+        return None
+    if remote.is_url(text) and not text.startswith(_LOCAL_URL):
+        found = remote.connect(text.partition(MEMBER_MARK)[0]).look()
+        return f"{found.uri}: {found.reason}" if isinstance(found, Failure) else None
+    path, member = _split(text.removeprefix(_LOCAL_URL))
+    if not os.path.exists(path):
+        return f"{printable(path)}: there is no such file or folder"
+    if member is not None and not is_archive(path):
+        return f"{printable(path)}: it is no .tar or .zip archive"
+    needed = os.R_OK | os.X_OK if os.path.isdir(path) else os.R_OK
+    return None if os.access(path, needed) else f"{printable(path)}: permission denied"

@@ -1,0 +1,75 @@
+"""Zip archives: the directory at the end is read first, members when they are wanted."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from functools import partial
+from threading import Lock
+
+from indexer.errors import ImageError
+from indexer.records import Failure
+from indexer.sources.archive import Offers, Shelf, guarded
+from indexer.sources.naming import printable
+
+_ENCRYPTED = 0x1
+
+
+def members(shelf: Shelf) -> Offers:
+    """
+    Yield the images of the zip archive on *shelf*, in the order of its directory, which is held in memory.
+
+    All records share one open archive; it is closed when the last of them is gone.
+    """
+    for step in guarded(_opened(shelf)):
+        if isinstance(step, Exception):
+            yield shelf.damaged(step)
+            return
+        for info in step.infos:
+            uri = None if info.is_dir() else shelf.place(info.filename)
+            if uri is None:
+                continue
+            if info.file_size > shelf.max_bytes:
+                yield shelf.too_many_bytes(uri, info.file_size)
+            elif info.flag_bits & _ENCRYPTED:
+                reason = "It is encrypted within its archive; unpack it with its password."
+                yield Failure(printable(uri), "encrypted", reason)
+            else:
+                yield shelf.record(uri, info.file_size, partial(step.read, info, shelf.max_bytes))
+
+
+def _opened(shelf: Shelf) -> Iterator[_Archive]:
+    yield _Archive(zipfile.ZipFile(shelf.container.open()))
+
+
+class _Archive:
+    """An open zip archive that may be read from several threads."""
+
+    def __init__(self, file: zipfile.ZipFile) -> None:
+        self._zip = file
+        self._lock = Lock()
+        self.infos = file.infolist()
+
+    def read(self, info: zipfile.ZipInfo, max_bytes: int) -> bytes:
+        """Return one member's bytes; raises ImageError."""
+        try:
+            data = self._read(info, max_bytes + 1)
+        except NotImplementedError as error:
+            reason = f"Its archive packs it in a way that is not read ({error}); pack it anew."
+            raise ImageError("unsupported-archive", reason) from error
+        except Exception as error:
+            reason = f"It is damaged within its archive ({error}); fetch the archive again."
+            raise ImageError("corrupt", reason) from error
+        if len(data) > max_bytes:
+            raise ImageError("too-many-bytes", f"It unpacks to more than the limit of {max_bytes:,} bytes.")
+        return data
+
+    def _read(self, info: zipfile.ZipInfo, size: int) -> bytes:
+        """Unpack outside the lock: opening and closing members counts references, reading locks by itself."""
+        with self._lock:
+            stream = self._zip.open(info)
+        try:
+            return stream.read(size)
+        finally:
+            with self._lock:
+                stream.close()
