@@ -26,7 +26,7 @@ _HOMES = {
     "load_encoder": "model.encoder",
 }
 
-__all__ = ["Encoder", "EncoderLoadError", "EncoderSpec", "load_encoder"]  # noqa: PLE0604
+__all__ = ["Encoder", "EncoderLoadError", "EncoderSpec", "load_encoder"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - as the language has it

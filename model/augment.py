@@ -77,7 +77,7 @@ def grey(pixels: Pixels, rng: np.random.Generator, strength: float = 1.0) -> Pix
 
 
 def light_gradient(pixels: Pixels, rng: np.random.Generator, strength: float = 1.0) -> Pixels:
-    """Multiply by a slope across the image at any angle, from at least 0.6 on one side to 1.4 on the other."""
+    """Multiply by a slope across the image at any angle, at most from 0.6 on one side to 1.4 on the other."""
     height, width = pixels.shape[:2]
     angle, slope = rng.uniform(0, 2 * np.pi), 0.4 * strength * rng.uniform(0, 1)
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].astype(np.float32)

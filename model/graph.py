@@ -21,7 +21,6 @@ from model.network import GEM_FLOOR, NORM_FLOOR, Block, SameConv, SiameseEncoder
 from model.spec import EncoderLoadError, EncoderSpec
 
 INPUT = "images"
-OUTPUT = "descriptors"
 OPSET = 17
 IR_VERSION = 8
 
@@ -69,36 +68,40 @@ class _Graph:
         mean = self.add("ReduceMean", raised, axes=[2, 3], keepdims=0)
         return self.add("Pow", mean, self.constant(1 / power))
 
-    def normalise(self, z: str) -> str:
-        length = self.add("ReduceL2", z, axes=[1], keepdims=1)
-        unit = self.add("Div", z, self.add("Clip", length, self.constant(NORM_FLOOR)))
-        return unit
 
-
-def _build(network: SiameseEncoder) -> _Graph:
-    """Walk *network* as its forward pass does."""
-    graph, layout, pooled = _Graph(), network.layout, []
-    x = graph.relu6(graph.conv(INPUT, "stem", network.stem))
+def _pool(graph: _Graph, network: SiameseEncoder) -> str:
+    """Walk the trunk as its forward pass does; return the pooled features."""
+    x, power, pooled = graph.relu6(graph.conv(INPUT, "stem", network.stem)), network.layout.power, []
     for index, block in enumerate(network.blocks):
-        assert isinstance(block, Block)
         x, wide = graph.block(x, f"blocks.{index}", block)
-        if index in layout.taps:
-            pooled.append(graph.gem(wide, layout.power))
-    pooled.append(graph.gem(graph.relu6(graph.conv(x, "head", network.head)), layout.power))
-    features = graph.add("Concat", *pooled, axis=1)
+        if index in network.layout.taps:
+            pooled.append(graph.gem(wide, power))
+    pooled.append(graph.gem(graph.relu6(graph.conv(x, "head", network.head)), power))
+    return graph.add("Concat", *pooled, axis=1)
+
+
+def _describe(graph: _Graph, network: SiameseEncoder, features: str) -> str:
+    """Add whitening, unit length and scale."""
     weight = graph.weight("whiten.weight", network.whiten.weight.detach().numpy())
     bias = graph.weight("whiten.bias", network.whiten.bias.detach().numpy())
-    unit = graph.normalise(graph.add("Gemm", features, weight, bias, transB=1))
-    graph.nodes.append(helper.make_node("Mul", [unit, graph.constant(float(network.scale))], [OUTPUT]))
-    return graph
+    z = graph.add("Gemm", features, weight, bias, transB=1)
+    length = graph.add("Clip", graph.add("ReduceL2", z, axes=[1], keepdims=1), graph.constant(NORM_FLOOR))
+    return graph.add("Mul", graph.add("Div", z, length), graph.constant(float(network.scale)))
 
 
-def to_onnx(network: SiameseEncoder, size: int) -> bytes:
-    """Return an ONNX model, without metadata, for one normalised image of *size* pixels: (1, 3, S, S) -> (1, D)."""
-    graph = _build(network)
+def to_onnx(network: SiameseEncoder, size: int, *, pooled_only: bool = False) -> bytes:
+    """
+    Return an ONNX model, without metadata, for one normalised image: float32 (1, 3, size, size) -> (1, D).
+
+    With *pooled_only* it ends at the pooled features, (1, F), that the whitening is fitted on.
+    """
+    graph = _Graph()
+    out, width = _pool(graph, network), network.pooled_features
+    if not pooled_only:
+        out, width = _describe(graph, network, out), network.layout.dim
     image = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, [1, 3, size, size])
-    descriptor = helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, [1, network.layout.dim])
-    drawn = helper.make_graph(graph.nodes, "twinlens", [image], [descriptor], graph.weights)
+    result = helper.make_tensor_value_info(out, TensorProto.FLOAT, [1, width])
+    drawn = helper.make_graph(graph.nodes, "twinlens", [image], [result], graph.weights)
     model = helper.make_model(drawn, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="twinlens")
     model.ir_version = IR_VERSION
     onnx.checker.check_model(model)

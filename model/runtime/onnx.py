@@ -24,20 +24,19 @@ class OnnxRuntime:
 
     def __init__(self, file: bytes) -> None:
         """Load the weights file's bytes; raises EncoderLoadError."""
-        self._session = _open(file)
+        self._session = open_session(file)
         self.spec = EncoderSpec.from_metadata(self._session.get_modelmeta().custom_metadata_map)
         self.spec.check_weights(file)
-        self._input = self._session.get_inputs()[0].name
 
     def run(self, images: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
         """Return the descriptors, float32 (N, D), of normalised images, each float32 (3, S, S)."""
         out = np.empty((len(images), self.spec.dim), np.float32)
         for row, image in zip(out, images, strict=True):
-            row[:] = self._session.run(None, {self._input: image[None]})[0][0]
+            row[:] = run_one(self._session, image)
         return out
 
 
-def _open(file: bytes) -> ort.InferenceSession:
+def open_session(file: bytes) -> ort.InferenceSession:
     """Open a session that adds no threads of its own."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -47,3 +46,9 @@ def _open(file: bytes) -> ort.InferenceSession:
         return ort.InferenceSession(file, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's errors share no base class
         raise EncoderLoadError(f"ONNX Runtime cannot read it ({error}); fetch it again") from error
+
+
+def run_one(session: ort.InferenceSession, image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return what *session* makes of one image, float32 (3, S, S): a vector."""
+    vector: npt.NDArray[np.float32] = session.run(None, {session.get_inputs()[0].name: image[None]})[0][0]
+    return vector

@@ -62,4 +62,5 @@ def _network(spec: EncoderSpec, weights: dict[str, npt.NDArray[np.float32]]) -> 
         network.load_state_dict(state | {"scale": torch.tensor(spec.scale)})
     except (ValueError, RuntimeError) as error:
         raise EncoderLoadError(f"it does not fit {spec.architecture} ({error}); export it again") from error
-    return network.eval()
+    network.eval()
+    return network

@@ -1,0 +1,138 @@
+"""
+The pictures that the encoder is made and measured with, read from folders and tar files, and their split.
+
+The split is by image: the name's hash decides, so that it does not depend on order or on what else is there.
+Near-copies across the split exist (see pairs); nothing here learns a picture by heart, so they do no harm.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tarfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from model.augment import FAMILIES, Pixels
+from model.decode import DecodeError, decode_image
+
+DEFAULT_DATA = Path("../shared/data/train")
+"""Where the development data lie, from the repository's root."""
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
+
+HELD_OUT_OF = 4
+"""One picture in so many is held out: never fitted on, only measured with."""
+
+
+class DataMissingError(Exception):
+    """There are no pictures at the given place; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One picture: its *name* `source/file` and its pixels, uint8 RGB (H, W, 3)."""
+
+    name: str
+    pixels: Pixels
+
+    @property
+    def source(self) -> str:
+        """The collection that it came from."""
+        return self.name.rpartition("/")[0]
+
+
+class Describe(Protocol):
+    """Turns one picture's pixels into one vector; thread-safe."""
+
+    def __call__(self, pixels: Pixels, /) -> npt.NDArray[np.float32]:
+        """Return float32 (F,)."""
+
+
+def name_hash(name: str) -> int:
+    """Return 32 bits that *name* decides."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
+
+
+def is_held_out(name: str) -> bool:
+    """Tell whether the picture of this name is kept for measuring."""
+    return name_hash(name) % HELD_OUT_OF == 0
+
+
+def select(places: Sequence[Path], *, held_out: bool, at_most: int) -> list[Picture]:
+    """
+    Read the pictures of one side of the split; of more than *at_most*, those with the smallest mixed hash.
+
+    Raises:
+        DataMissingError: there is none.
+    """
+    offers = ((name, data) for name, data in _members(places) if is_held_out(name) == held_out)
+    chosen = sorted(offers, key=lambda offer: name_hash(f"order {offer[0]}"))[:at_most]
+    pictures = [Picture(name, pixels) for name, data in chosen if (pixels := _pixels(data)) is not None]
+    if not pictures:
+        where = ", ".join(map(str, places))
+        raise DataMissingError(f"no pictures at {where}: name a folder or tar files of images with --data")
+    return pictures
+
+
+def _members(places: Sequence[Path]) -> Iterator[tuple[str, bytes]]:
+    """Yield the names and bytes of all image files in folders, and in the tar files that they hold."""
+    for place in places:
+        for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
+            if path.suffix == ".tar" and path.is_file():
+                yield from _tar_members(path)
+            elif path.suffix.lower() in SUFFIXES and path.is_file():
+                yield f"{path.parent.name}/{path.name}", path.read_bytes()
+
+
+def _tar_members(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield the names and bytes of the images in a tar file."""
+    with tarfile.open(path) as archive:
+        for member in archive:
+            file = archive.extractfile(member)
+            if file is not None and Path(member.name).suffix.lower() in SUFFIXES:
+                yield member.name, file.read()
+
+
+def _pixels(data: bytes) -> Pixels | None:
+    """Decode *data*; None when it is no readable image."""
+    try:
+        pixels: Pixels = decode_image(data).pixels
+    except DecodeError:
+        return None
+    return pixels
+
+
+def edited(picture: Picture, family: str, strength: float, take: int = 0) -> Pixels:
+    """Return the edited pixels; picture, family, strength and *take* decide the randomness."""
+    rng = np.random.default_rng([name_hash(picture.name), name_hash(family), round(strength * 1000), take])
+    return FAMILIES[family](picture.pixels, rng, strength)
+
+
+def describe_edits(
+    describe: Describe, pictures: Sequence[Picture], families: Sequence[str], *, strength: float, workers: int
+) -> npt.NDArray[np.float32]:
+    """Return what *describe* gives for each picture and family, float32 (N, K, F)."""
+    one = partial(_describe_one, describe, families, strength)
+    with ThreadPoolExecutor(workers) as pool:
+        return np.stack(list(pool.map(one, pictures)))
+
+
+def _describe_one(
+    describe: Describe, families: Sequence[str], strength: float, picture: Picture
+) -> npt.NDArray[np.float32]:
+    """Return (K, F) for one picture."""
+    takes = enumerate(families)
+    return np.stack([describe(edited(picture, family, strength, take)) for take, family in takes])
+
+
+def describe_all(describe: Describe, pictures: Sequence[Picture], *, workers: int) -> npt.NDArray[np.float32]:
+    """Return what *describe* gives for each picture as it is, float32 (N, F)."""
+    with ThreadPoolExecutor(workers) as pool:
+        return np.stack(list(pool.map(lambda picture: describe(picture.pixels), pictures)))

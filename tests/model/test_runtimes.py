@@ -1,0 +1,32 @@
+"""ONNX Runtime and torch compute the same descriptors from the same file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from model.preprocess import preprocess
+
+pytest.importorskip("torch", reason="needs the train extra")
+
+from model.runtime.onnx import OnnxRuntime
+from model.runtime.torch import TorchRuntime
+
+Pixels = npt.NDArray[np.uint8]
+
+
+def test_torch_and_onnx_agree(weights: bytes, photos: Mapping[str, Pixels]) -> None:
+    """Their descriptors differ by less than 1 % of the radius."""
+    onnx, torch = OnnxRuntime(weights), TorchRuntime(weights, "cpu")
+    noise = np.random.default_rng(0).integers(0, 256, (12, 90, 120, 3), np.uint8)
+    images = [preprocess(image, onnx.spec) for image in [*photos.values(), *noise]]
+    difference = np.linalg.norm(onnx.run(images) - torch.run(images), axis=1)
+    assert difference.max() < 0.01 * onnx.spec.radius
+
+
+def test_both_read_one_spec(weights: bytes) -> None:
+    """The same file says the same to both."""
+    assert OnnxRuntime(weights).spec == TorchRuntime(weights, "cpu").spec
