@@ -14,6 +14,7 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, target_px: int | None =
 
     Raises:
         ImageError: the image cannot be used; *kind* says why in one word.
+
     """
     try:
         return decode_image(data, max_pixels=max_pixels, target_px=target_px)

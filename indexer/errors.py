@@ -73,6 +73,7 @@ class ImageError(TwinlensError):
 
     Attributes:
         kind: a short stable word for counting, such as `truncated` or `not-an-image`.
+
     """
 
     exit_code = ExitCode.REJECTED

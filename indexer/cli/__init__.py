@@ -74,7 +74,8 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Return the exit code of the command line *arguments*; every error that is the user's is one line."""
     try:
-        code = cli.main(arguments, prog_name="twinlens", standalone_mode=False)
+        with cli.make_context("twinlens", arguments) as context:  # not main(): it has exit codes of its own
+            code = cli.invoke(context)
         sys.stdout.flush()
     except click.exceptions.Exit as stop:
         return stop.exit_code

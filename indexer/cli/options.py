@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -88,11 +87,3 @@ def tuning(options: dict[str, Any]) -> Tuning:
     limits = Limits(workers=options["threads"] or os.cpu_count() or 1, batch=options["batch_size"])
     sources = SourceOptions(include=options["include"], exclude=options["exclude"], null_separated=options["null"])
     return Tuning(limits, options["max_pixels"], sources)
-
-
-def address(uri: str) -> str:
-    """Return the stable URI of what a user types: a path becomes its real path, a member keeps its name."""
-    if "://" in uri or uri.startswith("sha256:"):
-        return uri
-    path, mark, member = uri.partition("!/")
-    return str(Path(path).resolve()) + mark + member

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from indexer.cli.options import address, collection_options, where
+from indexer.cli.options import collection_options, where
 from indexer.errors import ConfigError
 from indexer.records import Entry
 from indexer.report.text import printable
@@ -24,6 +24,7 @@ def show(uri_or_path: str, uri: str, collection: str, as_json: bool) -> None:
     URI is a path, an archive's member (a.tar!/b.jpg) or a URL, as reports print it.
     """
     from indexer.jobs.index import group_of, open_entries  # noqa: PLC0415 - heavy, and not needed for --help
+    from indexer.sources import address  # noqa: PLC0415 - as above
 
     image = address(uri_or_path)
     store = open_entries(where(uri, collection))

@@ -18,7 +18,7 @@ from indexer import encode, pipeline
 from indexer.errors import ConfigError
 from indexer.jobs.run import Run
 from indexer.records import Counts, Entry, Failure, ImageRecord, Settings, Verdict
-from indexer.sources import SourceOptions, SourceStats, open_items
+from indexer.sources import Item, SourceOptions, SourceStats, open_items
 from indexer.stages import Stages, Stopwatch
 from indexer.store.base import Store
 from indexer.store.milvus import open_existing, open_store
@@ -28,9 +28,6 @@ from indexer.summary import Tally
 DEFAULT_URI = "twinlens.db"
 DEFAULT_COLLECTION = "images"
 MAX_PIXELS = 200_000_000
-
-Item = str | os.PathLike[str] | bytes | tuple[str, bytes]
-"""A path, folder, archive, archive member or URL; an image's bytes; or a name of your own with the bytes."""
 
 
 @dataclass(frozen=True, slots=True)

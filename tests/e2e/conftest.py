@@ -1,0 +1,54 @@
+"""A folder of real pictures, a fresh Milvus Lite file, and the command line in this process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pictures
+import pytest
+
+from indexer.cli import run
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command returned and printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The JSON lines on standard output."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+@pytest.fixture(scope="session")
+def shared_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of 8 photographs, 8 relit and 4 exact copies and 3 broken files; nobody may change it."""
+    return pictures.folder(tmp_path_factory.mktemp("e2e") / "photos", count=8)
+
+
+@pytest.fixture
+def twinlens(capfd: pytest.CaptureFixture[str]) -> Callable[..., Result]:
+    """Return what runs the command line in this process."""
+
+    def call(*arguments: object) -> Result:
+        capfd.readouterr()
+        code = run([str(argument) for argument in arguments])
+        return Result(code, *capfd.readouterr())
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def full_uri(shared_photos: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return a Milvus Lite file that holds the shared photographs; nobody may write to it."""
+    uri = str(tmp_path_factory.mktemp("full") / "full.db")
+    assert run(["ingest", str(shared_photos), "--uri", uri]) == 5
+    return uri

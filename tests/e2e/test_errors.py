@@ -1,0 +1,110 @@
+"""What goes wrong is one clear line and an exit code, never a traceback."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pictures
+import pytest
+
+from indexer.records import Settings
+from indexer.store.milvus import open_store
+
+
+def test_a_missing_source_is_named_before_anything_is_made(twinlens, lite_uri: str, tmp_path: Path) -> None:
+    """Exit code 3, and no collection."""
+    result = twinlens("ingest", tmp_path / "nowhere", "--uri", lite_uri)
+    assert (result.code, Path(lite_uri).exists()) == (3, False)
+    assert f"{tmp_path / 'nowhere'}" in result.err
+    assert result.err.startswith("twinlens: ")
+
+
+def test_a_query_needs_a_collection(twinlens, lite_uri: str, shared_photos: Path) -> None:
+    """Exit code 2 and the command that makes one; no file appears."""
+    result = twinlens("query", shared_photos, "--uri", lite_uri)
+    assert (result.code, Path(lite_uri).exists()) == (2, False)
+    assert "twinlens ingest" in result.err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--uri", "archive.sqlite"], "ends in .db"),
+        (["--radius", "-1"], "radius"),
+        (["--threads", "0"], "--threads"),
+        (["--weights", "nowhere.onnx"], "nowhere.onnx"),
+        (["--device", "cuda"], "cpu"),
+        (["--report", "nowhere/report.jsonl"], "nowhere/report.jsonl"),
+        (["--colour"], "--colour"),
+    ],
+)
+def test_a_wrong_option_is_a_usage_error(  # noqa: PLR0913 - fixtures
+    twinlens, lite_uri: str, shared_photos: Path, options: list[str], said: str
+) -> None:
+    """Exit code 2, and the message names the option or what it wants."""
+    result = twinlens("ingest", shared_photos, "--uri", lite_uri, *options)
+    assert result.code == 2
+    assert said in result.err
+    assert "Traceback" not in result.err
+
+
+def test_another_radius_is_refused(twinlens, full_uri: str, shared_photos: Path) -> None:
+    """A collection keeps the radius that it was made with."""
+    result = twinlens("ingest", shared_photos, "--uri", full_uri, "--radius", "0.02")
+    assert result.code == 2
+    assert "0.01" in result.err
+
+
+def test_another_encoder_is_refused(twinlens, lite_uri: str, shared_photos: Path) -> None:
+    """Law 7: a collection of another fingerprint is refused with the command that migrates it."""
+    open_store(lite_uri, "images", Settings("another@1", 128, 0.01)).close()
+    result = twinlens("ingest", shared_photos, "--uri", lite_uri)
+    assert result.code == 2
+    assert "another@1" in result.err
+    assert "twinlens migrate" in result.err
+
+
+def test_a_second_writer_is_turned_away(shared_photos: Path, lite_uri: str) -> None:
+    """Exit code 4 while another process holds the Milvus Lite file."""
+    open_store(lite_uri, "other", Settings("x", 2, 0.01))
+    command = [sys.executable, "-m", "indexer", "ingest", str(shared_photos), "--uri", lite_uri]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 4
+    assert "another process" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unreachable_server_is_named(twinlens, shared_photos: Path) -> None:
+    """Exit code 3, and no endless waiting."""
+    result = twinlens("ingest", shared_photos, "--uri", "http://127.0.0.1:9")
+    assert result.code == 3
+    assert "127.0.0.1:9" in result.err
+
+
+def test_a_reader_that_leaves_ends_the_run_quietly(shared_photos: Path, lite_uri: str) -> None:
+    """`twinlens … | head -1` ends like any other program of a pipe."""
+    command = f"{sys.executable} -m indexer ingest {shared_photos} --uri {lite_uri} --batch-size 1 --json | head -1"
+    shell = ["bash", "-c", f"set -o pipefail; {command}"]
+    done = subprocess.run(shell, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) in [(141, ""), (5, "")]
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_goes_on_later(twinlens, lite_uri: str, tmp_path: Path) -> None:
+    """Ctrl-C ends with 130 and a summary that says so; the same command finishes the work."""
+    folder = pictures.folder(tmp_path / "photos", count=40)
+    command = [sys.executable, "-m", "indexer", "ingest", str(folder), "--uri", lite_uri, "--batch-size", "1", "-v"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    process.stdout.readline()
+    time.sleep(0.2)
+    os.kill(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, "cut short" in out, "Traceback" in err) == (130, True, False)
+    again = twinlens("ingest", folder, "--uri", lite_uri, "--json").rows[-1]
+    assert 0 < again["unchanged"] < again["seen"]
