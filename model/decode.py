@@ -2,8 +2,8 @@
 Bytes to pixels: any image file becomes upright, opaque, 8-bit RGB, or an error that says why not.
 
 Decoding is part of what defines a descriptor, so it lives beside the encoder, and the indexer calls it too.
-EXIF orientation is applied (not XMP's); of an animation or of many pages, the first picture counts; colours become
-RGB by the rules of `rgb`. A damaged or truncated file is an error, never a half-grey picture.
+EXIF orientation is applied (not XMP's); of an animation or of many pages, the first picture counts; colours
+become RGB by the rules of `rgb`. A damaged or truncated file is an error, never a half-grey picture.
 
 Pillow's global settings are neither changed nor, as far as it allows, obeyed: files are handed to the decoder
 of their format directly, past `Image.open`. Nothing is printed, and any number of threads may call.

@@ -1,6 +1,6 @@
 """What tar and zip archives have in common: where they lie, and how their members become records."""
 
-# ruff: noqa: PTH - paths stay text: a million of them, some not UTF-8, are joined and looked at
+# ruff: noqa: PTH116 (paths stay text: a million of them, some not UTF-8)
 
 from __future__ import annotations
 

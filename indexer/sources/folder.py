@@ -1,6 +1,6 @@
 """Folders: walked lazily, in the order of the names' bytes, links followed, and each folder entered once."""
 
-# ruff: noqa: PTH - paths stay text: a million of them, some not UTF-8, are joined and looked at
+# ruff: noqa: PTH110, PTH116, PTH118 (paths stay text: a million of them, some not UTF-8)
 
 from __future__ import annotations
 

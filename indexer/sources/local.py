@@ -1,6 +1,6 @@
 """Files of the local disk: their records, and their bytes; what the operating system raises ends here."""
 
-# ruff: noqa: PTH - paths stay text: a million of them, some not UTF-8, are joined and looked at
+# ruff: noqa: PTH114, PTH116 (paths stay text: a million of them, some not UTF-8)
 
 from __future__ import annotations
 

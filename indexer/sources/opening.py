@@ -1,6 +1,6 @@
 """The one entry to all sources: what a user names becomes records, one after another."""
 
-# ruff: noqa: PTH - paths stay text: a million of them, some not UTF-8, are joined and looked at
+# ruff: noqa: PTH110, PTH112, PTH113, PTH114, PTH118 (paths stay text: a million of them, some not UTF-8)
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def _headers(shelf: Shelf, compression: str) -> Iterator[tuple[tarfile.TarFile, 
             if header.offset <= last:
                 raise tarfile.ReadError("its headers lead backwards")
             last = header.offset
-            tar.members.clear()  # tarfile would keep every header
+            tar.members.clear()  # type: ignore[attr-defined] # tarfile would keep every header
             yield tar, header
 
 
