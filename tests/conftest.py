@@ -38,7 +38,11 @@ def _running_server(folder: Path, *settings: str) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def run_server(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., AbstractContextManager[str]]:
     """Return what runs a server of one's own, with options such as `auth=on`, for a with block."""
-    return lambda *settings: _running_server(tmp_path_factory.mktemp("milvus"), *settings)
+
+    def run(*settings: str, folder: Path | None = None) -> AbstractContextManager[str]:
+        return _running_server(folder or tmp_path_factory.mktemp("milvus"), *settings)
+
+    return run
 
 
 @pytest.fixture(scope="session")

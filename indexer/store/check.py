@@ -76,8 +76,6 @@ def check_queries(queries: Matrix, dim: int) -> None:
         StoreError: as said.
     """
     if queries.dtype != np.float32 or queries.ndim != 2 or queries.shape[1] != dim:
-        raise StoreError(
-            f"queries are {queries.dtype} {queries.shape}, the collection holds float32 (N, {dim})"
-        )
+        raise StoreError(f"queries are {queries.dtype} {queries.shape}, the collection holds float32 (N, {dim})")
     if not np.isfinite(queries).all():
         raise StoreError("a query descriptor holds NaN or infinity; check the encoder's file")

@@ -28,17 +28,15 @@ CONNECT_S = 10.0
 
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 3.0
-_OUTAGE_CODES = frozenset({2, 503})
+_OUTAGE_CODES = frozenset({2, 101, 503})
+"""No connection; not loaded, as for a while after a restart; no node for it."""
+
 _TOLD: dict[object, str] = {
     9: "denies writing; free memory or disk space there",
     100: "does not have the collection any more; ingest again",
 }
-_OUTAGE_TEXT = re.compile(
-    r"(?i)unavailable|fail connecting|not available|node offline|channel not|closed channel"
-)
-_REFUSED_TEXT = re.compile(
-    r"(?i)unauthenticated|auth check|permission_?denied|permission deny|authentication"
-)
+_OUTAGE_TEXT = re.compile(r"(?i)unavailable|fail connecting|not available|node offline|channel not|closed channel")
+_REFUSED_TEXT = re.compile(r"(?i)unauthenticated|auth check|permission_?denied|permission deny|authentication")
 
 
 @functools.cache
@@ -119,9 +117,7 @@ class Caller:
     def _translated(self, error: Exception) -> TwinlensError:
         text = _text(error)
         if _is_refusal(error):
-            return ConfigError(
-                f"{self.where} refuses the token; set TWINLENS_TOKEN to user:password ({text})"
-            )
+            return ConfigError(f"{self.where} refuses the token; set TWINLENS_TOKEN to user:password ({text})")
         if _is_outage(error):
             told = "does not answer; is Milvus running there, and reachable from here?"
         elif "DEADLINE_EXCEEDED" in text:

@@ -25,8 +25,8 @@ from indexer.store.rows import COPIES, ORIGINALS, from_stamp, partition_of, row_
 
 T = TypeVar("T")
 
-TIMEOUT_S = 60.0
-"""The most seconds that one call may take, its repetitions through an outage included."""
+TIMEOUT_S = 120.0
+"""The most seconds that one call may take, its repetitions through an outage (a restart) included."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 _FIRST_LIMIT = 2
@@ -63,9 +63,7 @@ def open_store(  # noqa: PLR0913 - options by name
         return _opened(table, uri, wanted)
 
 
-def open_existing(
-    uri: str, collection: str, *, token: str | None = None, timeout_s: float = TIMEOUT_S
-) -> MilvusStore:
+def open_existing(uri: str, collection: str, *, token: str | None = None, timeout_s: float = TIMEOUT_S) -> MilvusStore:
     """
     Open *collection* at *uri* as it is; its settings are in `.settings`.
 
@@ -79,17 +77,11 @@ def open_existing(
 
 
 @contextmanager
-def _connected(
-    uri: str, name: str, token: str | None, timeout_s: float, *, create: bool
-) -> Iterator[Collection]:
+def _connected(uri: str, name: str, token: str | None, timeout_s: float, *, create: bool) -> Iterator[Collection]:
     """Yield the collection that *name* would be; it is closed again if opening the store fails."""
     if not _NAME.fullmatch(name):
         raise ConfigError(f"{name!r} cannot name a collection; use letters, digits and _, a digit not first")
-    table = (
-        _on_server(uri, name, token, timeout_s)
-        if is_server(uri)
-        else _in_file(uri, name, timeout_s, create=create)
-    )
+    table = _on_server(uri, name, token, timeout_s) if is_server(uri) else _in_file(uri, name, timeout_s, create=create)
     try:
         yield table
     except BaseException:
@@ -110,9 +102,7 @@ def _in_file(uri: str, name: str, timeout_s: float, *, create: bool) -> Collecti
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(
-            f"cannot make {path.parent} for {uri}: {error.strerror}; name another path"
-        ) from error
+        raise ConfigError(f"cannot make {path.parent} for {uri}: {error.strerror}; name another path") from error
     return LiteCollection(hold(path), name, timeout_s)
 
 
@@ -121,8 +111,7 @@ def _opened(table: Collection, uri: str, wanted: Settings | None) -> MilvusStore
     if description is None:
         there = ", ".join(table.others()) or "none"
         raise ConfigError(
-            f"there is no collection {table.name} at {shown(uri)} (there: {there});"
-            " make it with twinlens ingest"
+            f"there is no collection {table.name} at {shown(uri)} (there: {there}); make it with twinlens ingest"
         )
     found = from_stamp(description)
     if found is None:
@@ -151,10 +140,16 @@ def _refuse_mixing(name: str, found: Settings, wanted: Settings) -> None:
 
 
 class MilvusStore:
-    """One collection in Milvus; see Store for the contract, open_store and open_existing for making one."""
+    """
+    One collection in Milvus; see Store for the contract, open_store and open_existing for making one.
+
+    Attributes:
+        table: the calls to the back end, for those who measure them.
+        settings: see Store.settings.
+    """
 
     def __init__(self, table: Collection, settings: Settings) -> None:
-        self._table = table
+        self.table = table
         self.settings = settings
 
     def get(self, uris: Sequence[str]) -> dict[str, Entry]:
@@ -162,7 +157,7 @@ class MilvusStore:
         found: dict[str, Entry] = {}
         for part in _parts(list(dict.fromkeys(uris)), _KEYS // 2):
             ids = [row_id(uri, original=role) for uri in part for role in (True, False)]
-            entries = [to_entry(row) for row in self._table.get(ids).values()]
+            entries = [to_entry(row) for row in self.table.get(ids).values()]
             found |= {entry.uri: entry for entry in sorted(entries, key=lambda entry: entry.is_original)}
         return {uri: found[uri] for uri in uris if uri in found}
 
@@ -170,14 +165,14 @@ class MilvusStore:
         """See Store.with_bytes."""
         found: dict[str, Entry] = {}
         for part in _parts(list(dict.fromkeys(digests)), _KEYS):
-            found |= {digest: to_entry(row) for digest, row in self._table.with_bytes(part).items()}
+            found |= {digest: to_entry(row) for digest, row in self.table.with_bytes(part).items()}
         return found
 
     def near(self, queries: Matrix) -> list[Hits]:
         """See Store.near."""
         check_queries(queries, self.settings.dim)
         hits: list[Hits] = []
-        size = self._table.most_queries(self.settings.dim)
+        size = self.table.most_queries(self.settings.dim)
         for start in range(0, len(queries), size):
             hits += self._near(queries[start : start + size])
         return hits
@@ -200,7 +195,7 @@ class MilvusStore:
 
     def _nearest(self, queries: Matrix, limit: int) -> Iterator[list[Found]]:
         for part in _parts(list(queries), max(1, _HITS_PER_CALL // limit)):
-            yield from self._table.near(np.stack(part), limit)
+            yield from self.table.near(np.stack(part), limit)
 
     def _rows_of(self, queries: Matrix, inside: list[list[Found]]) -> dict[str, Row]:
         """
@@ -221,14 +216,12 @@ class MilvusStore:
     def _got(self, keys: set[str], consistency: str) -> dict[str, Row]:
         rows: dict[str, Row] = {}
         for part in _parts(sorted(keys), _KEYS):
-            rows |= self._table.get(part, consistency)
+            rows |= self.table.get(part, consistency)
         return rows
 
     def _judged(self, query: Vector, rows: Sequence[Row], *, truncated: bool) -> Hits:
         others = np.asarray([row["descriptor"] for row in rows], dtype=np.float32).reshape(-1, len(query))
-        matches = (
-            Match(row["uri"], float(d)) for row, d in zip(rows, metric.distances(query, others), strict=True)
-        )
+        matches = (Match(row["uri"], float(d)) for row, d in zip(rows, metric.distances(query, others), strict=True))
         inside = [match for match in matches if metric.inside(match.distance, self.settings.radius)]
         return Hits(tuple(sorted(inside, key=lambda match: (match.distance, match.uri))), truncated)
 
@@ -236,7 +229,7 @@ class MilvusStore:
         """See Store.copies_of."""
         found: dict[str, list[Entry]] = {}
         for part in _parts(list(dict.fromkeys(uris)), _KEYS):
-            for row in self._table.where("original_id", [entry_id(uri) for uri in part]):
+            for row in self.table.where("original_id", [entry_id(uri) for uri in part]):
                 found.setdefault(row["original"], []).append(to_entry(row))
         return found
 
@@ -246,25 +239,25 @@ class MilvusStore:
         for original in (True, False):
             rows = {entry.id: to_row(entry) for entry in entries if entry.is_original is original}
             for part in _parts(list(rows.values()), _BATCH_BYTES // (_ROW_BYTES + 4 * self.settings.dim)):
-                self._table.upsert(part, partition_of(original=original))
+                self.table.upsert(part, partition_of(original=original))
 
     def remove(self, uris: Sequence[str], *, originals: bool) -> None:
         """See Store.remove."""
         for part in _parts(list(dict.fromkeys(uris)), _KEYS):
             ids = [row_id(uri, original=originals) for uri in part]
-            self._table.delete(ids, partition_of(original=originals))
+            self.table.delete(ids, partition_of(original=originals))
 
     def entries(self) -> Iterator[Entry]:
         """See Store.entries."""
-        return map(to_entry, self._table.rows())
+        return map(to_entry, self.table.rows())
 
     def count(self) -> Counts:
         """See Store.count."""
-        return Counts(self._table.count(ORIGINALS), self._table.count(COPIES))
+        return Counts(self.table.count(ORIGINALS), self.table.count(COPIES))
 
     def close(self) -> None:
         """See Store.close."""
-        self._table.close()
+        self.table.close()
 
 
 def _agrees(query: Vector, row: Row, squared: float) -> bool:

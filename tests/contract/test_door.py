@@ -33,9 +33,7 @@ def test_importing_is_late_and_quiet(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("MILVUS_URI=http://elsewhere\nPLANTED=1\n", encoding="utf-8")
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     command = [sys.executable, "-W", "error", "-c", QUIET]
-    ended = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-    )
+    ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
 
 

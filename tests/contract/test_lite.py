@@ -56,9 +56,7 @@ def test_another_process_is_told_who_holds_the_file(lite_uri: str) -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "open\n"
-        with pytest.raises(
-            LockHeld, match=r"archive\.db is open in another process.*http:// address as --uri"
-        ):
+        with pytest.raises(LockHeld, match=r"archive\.db is open in another process.*http:// address as --uri"):
             open_existing(lite_uri, "images")
         holder.communicate()
     assert holder.returncode == 0
@@ -156,7 +154,7 @@ def test_one_file_by_two_names_is_shared(tmp_path: Path) -> None:
 def test_queries_are_split_by_what_is_not_indexed(lite_uri: str) -> None:
     """The more rows wait for the index, the fewer vectors one search carries; then they are indexed."""
     with closing(filled(lite_uri, 500)) as store:
-        table = store._table
+        table = store.table
         assert table.most_queries(128) < table.most_queries(16)
         assert 8 * 128 * 500 * table.most_queries(128) <= lite.SEARCH_BYTES
         assert found(store, 500) == [f"{n}" for n in range(500)]

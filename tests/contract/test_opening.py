@@ -16,9 +16,7 @@ from indexer.records import Counts, Entry, Settings
 from indexer.store.milvus import open_existing, open_store
 
 SETTINGS = Settings("network@1", dim=8, radius=0.01)
-A = Entry(
-    "a", "a" * 64, 1, 1, 1, 1, "JPEG", None, None, exact=False, descriptor=np.zeros(8, dtype=np.float32)
-)
+A = Entry("a", "a" * 64, 1, 1, 1, 1, "JPEG", None, None, exact=False, descriptor=np.zeros(8, dtype=np.float32))
 
 
 @pytest.fixture(scope="module", params=["lite", pytest.param("server", marks=pytest.mark.server)])
@@ -88,7 +86,7 @@ def test_a_collection_of_something_else_is_refused(uri: str, foreign: str) -> No
 def foreign(uri: str, made: str) -> Iterator[str]:
     """Return the name of a collection that is not ours."""
     with closing(open_existing(uri, made)) as store:
-        client: MilvusClient = store._table.client
+        client: MilvusClient = store.table.client
         if not client.has_collection("foreign"):
             client.create_collection("foreign", dimension=4)
         yield "foreign"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,9 +22,7 @@ SETTINGS = Settings("network@1", dim=2, radius=0.01)
 def entry(uri: str, original: str | None = None) -> Entry:
     """Return an entry at the origin."""
     vector = np.zeros(2, dtype=np.float32)
-    return Entry(
-        uri, "a" * 64, 1, 1, 1, 1, "JPEG", original, original and 0.0, exact=False, descriptor=vector
-    )
+    return Entry(uri, "a" * 64, 1, 1, 1, 1, "JPEG", original, original and 0.0, exact=False, descriptor=vector)
 
 
 @pytest.mark.server
@@ -47,9 +47,7 @@ def test_a_server_with_tokens(run_server: Callable[..., AbstractContextManager[s
     with run_server("auth=on") as uri:
         open_store(uri, "images", SETTINGS, token="root:Milvus").close()
         for token in ("root:wrong", None):
-            with pytest.raises(
-                ConfigError, match="refuses the token; set TWINLENS_TOKEN to user:password"
-            ) as caught:
+            with pytest.raises(ConfigError, match="refuses the token; set TWINLENS_TOKEN to user:password") as caught:
                 open_existing(uri, "images", token=token)
             assert "wrong" not in str(caught.value)
 
@@ -77,3 +75,21 @@ def test_a_server_that_does_not_speak(silent_uri: str) -> None:
     with pytest.raises(StoreError, match=r"does not answer|did not answer"):
         open_existing(silent_uri, "images", timeout_s=2)
     assert time.monotonic() - start < 6
+
+
+@pytest.mark.server
+@pytest.mark.slow
+def test_a_restart_is_sat_out(tmp_path: Path, run_server: Callable[..., AbstractContextManager[str]]) -> None:
+    """A store that was open before the server went away and came back reads and writes on."""
+    with run_server(folder=tmp_path) as uri:
+        store = open_store(uri, "images", SETTINGS)
+        store.put([entry("a")])
+    port = uri.rsplit(":", 1)[1]
+    with ThreadPoolExecutor() as threads:
+        reading = threads.submit(store.get, ["a"])
+        with run_server(f"port={port}", folder=tmp_path):
+            assert reading.result() == {"a": entry("a")}
+            store.put([entry("b", "a")])
+            assert len(store.near(np.zeros((1, 2), dtype=np.float32))[0].matches) == 1
+            assert store.count() == Counts(1, 1)
+            store.close()
