@@ -65,7 +65,8 @@ _UPRIGHT = {
 }
 
 _TILE_WIDTH, _TILE_LENGTH, _DNG_VERSION = 322, 323, 50706
-"""TIFF tags."""
+_PIECES = ((273, 279), (324, 325))
+"""TIFF tags; the last are offsets and numbers of bytes, of strips and of tiles."""
 
 _UNSUPPORTED = re.compile("unsupported|unknown pixel mode", re.IGNORECASE)
 
@@ -210,11 +211,21 @@ def _open(name: str, data: bytes) -> Image.Image:
     if not getattr(loaded, "SUPPORTED", True):
         raise _unsupported(name)
     image: Image.Image = getattr(loaded, plugin)(io.BytesIO(data), "")
-    if name == "TIFF" and _DNG_VERSION in getattr(image, "tag_v2", ()):
-        raise DecodeError(
-            "unsupported-format", "It is a camera's raw file (DNG), which is not read; develop it to JPEG."
-        )
+    if name == "TIFF":
+        _check_tiff(image, len(data))
     return image
+
+
+def _check_tiff(image: Image.Image, size: int) -> None:
+    """Refuse raw photos, and packed pictures cut short: libtiff would print its complaint on standard error."""
+    tags = getattr(image, "tag_v2", {})
+    if _DNG_VERSION in tags:
+        raise DecodeError("unsupported-format", "It is a camera's raw file, which is not read; develop it to JPEG.")
+    packed = any(tile[0] == "libtiff" for tile in getattr(image, "tile", ()))
+    for offsets, lengths in _PIECES if packed else ():
+        ends = (at + length for at, length in zip(tags.get(offsets, ()), tags.get(lengths, ()), strict=False))
+        if max(ends, default=0) > size:
+            raise DecodeError("truncated", "This TIFF ends too early; fetch or copy it again.")
 
 
 def _unsupported(name: str) -> DecodeError:

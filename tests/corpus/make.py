@@ -93,7 +93,7 @@ def chunk(kind: bytes, data: bytes) -> bytes:
 
 def png(
     width: int, height: int, depth: int, colour: int, rows: bytes, *, interlaced: bool = False, more: bytes = b""
-) -> bytes:  # noqa: E501, PLR0913
+) -> bytes:
     """Return a PNG with these header fields; *rows* are its lines, each after its filter's number."""
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlaced)
     body = chunk(b"IHDR", header) + more + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
@@ -407,27 +407,27 @@ def interlaced_png() -> bytes:
 @ok("grey-16.png", GREYS)
 def grey_16_png() -> bytes:
     """Make a grey PNG of 16 bits."""
-    return png(*SIZE, 16, 0, rows((np.asarray(flag("L")).astype(">u2") * 257)))
+    return png(*SIZE, 16, 0, rows(np.asarray(flag("L")).astype(">u2") * 257))
 
 
 @ok("grey-16-hole.png", (WHITE, *GREYS[1:]))
 def grey_16_transparent_png() -> bytes:
     """Make a grey PNG of 16 bits of which one shade is transparent."""
     clear = chunk(b"tRNS", struct.pack(">H", 89 * 257))
-    return png(*SIZE, 16, 0, rows((np.asarray(flag("L")).astype(">u2") * 257)), more=clear)
+    return png(*SIZE, 16, 0, rows(np.asarray(flag("L")).astype(">u2") * 257), more=clear)
 
 
 @ok("colour-16.png")
 def colour_16_png() -> bytes:
     """Make a PNG of 16 bits per channel."""
-    return png(*SIZE, 16, 2, rows((np.asarray(flag()).astype(">u2") * 257)))
+    return png(*SIZE, 16, 2, rows(np.asarray(flag()).astype(">u2") * 257))
 
 
 @ok("colour-16-hole.png", (WHITE, GREEN, BLUE, YELLOW))
 def colour_16_transparent_png() -> bytes:
     """Make a PNG of 16 bits per channel of which one colour is transparent."""
     clear = chunk(b"tRNS", struct.pack(">HHH", *(value * 257 for value in RED)))
-    return png(*SIZE, 16, 2, rows((np.asarray(flag()).astype(">u2") * 257)), more=clear)
+    return png(*SIZE, 16, 2, rows(np.asarray(flag()).astype(">u2") * 257), more=clear)
 
 
 @ok("alpha-16.png", (WHITE,) * 4)
@@ -453,7 +453,7 @@ def bmp() -> bytes:
 @ok("grey-16.tif", GREYS)
 def grey_16_tiff() -> bytes:
     """Make a grey TIFF of 16 bits."""
-    return saved(Image.fromarray((np.asarray(flag("L")).astype(np.uint16) * 257)), "TIFF")
+    return saved(Image.fromarray(np.asarray(flag("L")).astype(np.uint16) * 257), "TIFF")
 
 
 @ok("white-is-zero-16.tif", GREYS)
@@ -821,6 +821,13 @@ def cut_lzw_tiff() -> bytes:
     """Keep half of a compressed TIFF."""
     data = noise("TIFF", compression="tiff_lzw")
     return data[: len(data) // 2]
+
+
+@bad("cut-strip.tif", "truncated", "TIFF ends too early")
+def cut_strip_tiff() -> bytes:
+    """Make a compressed TIFF whose directory comes first and whose picture is cut."""
+    size = [(256, 4, 1, 64), (257, 4, 1, 48), (258, 3, 1, 8), (259, 3, 1, 5), (262, 3, 1, 1)]
+    return tiff([*size, (273, 4, 1, 122), (278, 4, 1, 48), (279, 4, 1, 3000)], bytes(200))
 
 
 @bad("cut-at-4.tif", "corrupt", "TIFF is damaged")
