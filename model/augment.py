@@ -98,7 +98,7 @@ def zoom_crop(pixels: Pixels, rng: np.random.Generator, strength: float = 1.0) -
 def salt_and_pepper(pixels: Pixels, rng: np.random.Generator, strength: float = 1.0) -> Pixels:
     """Turn 0-6 % of the pixels black or white, at the image's own size."""
     hit = rng.random(pixels.shape[:2]) < 0.06 * strength * rng.uniform(0, 1)
-    out = pixels.copy()
+    out: Pixels = pixels.copy()
     out[hit] = rng.choice(np.array([0, 255], np.uint8), int(hit.sum()))[:, None]
     return out
 

@@ -8,6 +8,7 @@ The commands that make and measure the encoder; they need the train extra.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -45,15 +46,20 @@ def main() -> None:
 @WORKERS
 @click.option("--pictures", type=click.IntRange(200), default=6500, show_default=True, help="To fit on, at most.")
 @click.option("--held-out", type=click.IntRange(200), default=4500, show_default=True, help="To calibrate on.")
-def export(data: tuple[Path, ...], weights: Path, workers: int, pictures: int, held_out: int) -> None:
+@click.option(
+    "--recipe", type=click.Choice(["tuned", "plain"]), default="tuned", show_default=True, help="See export.py."
+)
+def export(  # noqa: PLR0913, PLR0917 - one parameter an option
+    data: tuple[Path, ...], weights: Path, workers: int, pictures: int, held_out: int, recipe: str
+) -> None:
     """Write the weights file: ImageNet's trunk, whitening, calibrated scale."""
-    from model.export import ExportConfig, WeightsMissingError  # noqa: PLC0415 - evaluate works without torch
+    from model.export import RECIPES, WeightsMissingError  # noqa: PLC0415 - evaluate works without torch
     from model.export import export as make  # noqa: PLC0415
 
     try:
         fitting = select(data, held_out=False, at_most=pictures)
         measuring = select(data, held_out=True, at_most=held_out)
-        spec = make(weights, fitting, measuring, ExportConfig(workers=workers))
+        spec = make(weights, fitting, measuring, replace(RECIPES[recipe](), workers=workers))
     except (DataMissingError, WeightsMissingError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{weights}: {spec.fingerprint}, s = {spec.scale:.6f}, {weights.stat().st_size:,} bytes")

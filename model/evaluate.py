@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model.augment import FAMILIES
-from model.calibrate import count_pairs, nearest_pairs, squared_distances, within
+from model.calibrate import Pair, count_pairs, nearest_pairs, squared_distances, within
 from model.data import Picture, describe_all, describe_edits
 from model.encoder import Encoder
 from model.pairs import Looks
@@ -86,7 +86,7 @@ def _unedited(references: npt.NDArray[np.float32], pictures: Sequence[Picture], 
     looks = Looks.of(pictures)
     alike = [looks.alike(pair.first, pair.second) for pair in near]
     different = [pair for pair, same in zip(near, alike, strict=True) if not same]
-    sources = Counter(" / ".join(sorted({pictures[p.first].source, pictures[p.second].source})) for p in different)
+    near_copies = [pair for pair, same in zip(near, alike, strict=True) if same]
     return {
         "pairs": count_pairs(len(pictures)),
         "within_radius": len(near),
@@ -94,8 +94,15 @@ def _unedited(references: npt.NDArray[np.float32], pictures: Sequence[Picture], 
         "of_these_near_copies": sum(alike),
         "false_positives": len(different),
         "rate": len(different) / count_pairs(len(pictures)),
-        "false_positive_sources": dict(sources.most_common()),
+        "false_positive_sources": _sources(different, pictures),
+        "near_copy_sources": _sources(near_copies, pictures),
     }
+
+
+def _sources(pairs: Sequence[Pair], pictures: Sequence[Picture]) -> dict[str, int]:
+    """Count *pairs* by where their pictures come from, most first."""
+    names = (" / ".join(sorted({pictures[pair.first].source, pictures[pair.second].source})) for pair in pairs)
+    return dict(Counter(names).most_common())
 
 
 def _edited(
@@ -123,8 +130,9 @@ def as_text(figures: dict[str, Any]) -> str:
         f"{figures['fingerprint']}, radius {figures['radius']:g}",
         f"{unedited['pairs']:,} pairs of {figures['references']:,} held-out pictures:",
         f"    {unedited['within_radius']} within the radius, {unedited['of_these_near_copies']} of them near-copies",
+        *(f"        {count} of {source}" for source, count in unedited["near_copy_sources"].items()),
         f"    {unedited['false_positives']} false positives, {unedited['rate']:.2g} per pair",
-        *(f"    {count} of {source}" for source, count in unedited["false_positive_sources"].items()),
+        *(f"        {count} of {source}" for source, count in unedited["false_positive_sources"].items()),
         *(
             f"edited by {family}: {found['false_positives']} false positives in {found['pairs']:,} pairs, "
             f"{found['rate']:.2g} per pair"

@@ -62,6 +62,24 @@ class ExportConfig:
     workers: int = 2
 
 
+def tuned() -> ExportConfig:
+    """Return the recipe of the shipped file."""
+    return ExportConfig()
+
+
+def plain() -> ExportConfig:
+    """
+    Return the start that the design notes speak of, for comparison: the whole trunk, PCA whitening, no tuning.
+
+    With so large a floor all directions count as equally disturbed by edits, which leaves plain PCA whitening.
+    """
+    layout, tune_not = Layout(), TuneConfig(steps=0)
+    return ExportConfig("lite0-plain", layout, input_size=160, floor=1e6, tune=tune_not)
+
+
+RECIPES = {recipe.__name__: recipe for recipe in (tuned, plain)}
+
+
 def export(path: Path, fitting: Sequence[Picture], held_out: Sequence[Picture], config: ExportConfig) -> EncoderSpec:
     """Write the file made from *fitting* and calibrated on *held_out*; return its spec."""
     network = SiameseEncoder(config.layout)
