@@ -17,7 +17,8 @@ from indexer.records import Matrix, Vector
 def distances(query: Vector, others: Matrix) -> npt.NDArray[np.float64]:
     """Return the Euclidean distances, float64 (N,), of *query* (D,) to each row of *others* (N, D)."""
     difference = others.astype(np.float64) - query.astype(np.float64)
-    return np.sqrt(np.sum(difference * difference, axis=1))
+    squared: npt.NDArray[np.float64] = np.sum(difference * difference, axis=1)
+    return np.sqrt(squared)
 
 
 def inside(distance: float, radius: float) -> bool:

@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pictures
 import pytest
+from commandline import Result, Twinlens
 
 from indexer.cli import run
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a command returned and printed."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def rows(self) -> list[dict[str, Any]]:
-        """The JSON lines on standard output."""
-        return [json.loads(line) for line in self.out.splitlines()]
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +18,7 @@ def shared_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def twinlens(capfd: pytest.CaptureFixture[str]) -> Callable[..., Result]:
+def twinlens(capfd: pytest.CaptureFixture[str]) -> Twinlens:
     """Return what runs the command line in this process."""
 
     def call(*arguments: object) -> Result:

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pictures
 import pytest
+from commandline import Twinlens
 
 from indexer.records import Settings
 from indexer.store.milvus import open_store
 
 
-def test_a_missing_source_is_named_before_anything_is_made(twinlens, lite_uri: str, tmp_path: Path) -> None:
+def test_a_missing_source_is_named_before_anything_is_made(twinlens: Twinlens, lite_uri: str, tmp_path: Path) -> None:
     """Exit code 3, and no collection."""
     result = twinlens("ingest", tmp_path / "nowhere", "--uri", lite_uri)
     assert (result.code, Path(lite_uri).exists()) == (3, False)
@@ -24,7 +25,7 @@ def test_a_missing_source_is_named_before_anything_is_made(twinlens, lite_uri: s
     assert result.err.startswith("twinlens: ")
 
 
-def test_a_query_needs_a_collection(twinlens, lite_uri: str, shared_photos: Path) -> None:
+def test_a_query_needs_a_collection(twinlens: Twinlens, lite_uri: str, shared_photos: Path) -> None:
     """Exit code 2 and the command that makes one; no file appears."""
     result = twinlens("query", shared_photos, "--uri", lite_uri)
     assert (result.code, Path(lite_uri).exists()) == (2, False)
@@ -43,8 +44,8 @@ def test_a_query_needs_a_collection(twinlens, lite_uri: str, shared_photos: Path
         (["--colour"], "--colour"),
     ],
 )
-def test_a_wrong_option_is_a_usage_error(  # noqa: PLR0913 - fixtures
-    twinlens, lite_uri: str, shared_photos: Path, options: list[str], said: str
+def test_a_wrong_option_is_a_usage_error(
+    twinlens: Twinlens, lite_uri: str, shared_photos: Path, options: list[str], said: str
 ) -> None:
     """Exit code 2, and the message names the option or what it wants."""
     result = twinlens("ingest", shared_photos, "--uri", lite_uri, *options)
@@ -53,14 +54,14 @@ def test_a_wrong_option_is_a_usage_error(  # noqa: PLR0913 - fixtures
     assert "Traceback" not in result.err
 
 
-def test_another_radius_is_refused(twinlens, full_uri: str, shared_photos: Path) -> None:
+def test_another_radius_is_refused(twinlens: Twinlens, full_uri: str, shared_photos: Path) -> None:
     """A collection keeps the radius that it was made with."""
     result = twinlens("ingest", shared_photos, "--uri", full_uri, "--radius", "0.02")
     assert result.code == 2
     assert "0.01" in result.err
 
 
-def test_another_encoder_is_refused(twinlens, lite_uri: str, shared_photos: Path) -> None:
+def test_another_encoder_is_refused(twinlens: Twinlens, lite_uri: str, shared_photos: Path) -> None:
     """Law 7: a collection of another fingerprint is refused with the command that migrates it."""
     open_store(lite_uri, "images", Settings("another@1", 128, 0.01)).close()
     result = twinlens("ingest", shared_photos, "--uri", lite_uri)
@@ -79,7 +80,7 @@ def test_a_second_writer_is_turned_away(shared_photos: Path, lite_uri: str) -> N
     assert "Traceback" not in done.stderr
 
 
-def test_an_unreachable_server_is_named(twinlens, shared_photos: Path) -> None:
+def test_an_unreachable_server_is_named(twinlens: Twinlens, shared_photos: Path) -> None:
     """Exit code 3, and no endless waiting."""
     result = twinlens("ingest", shared_photos, "--uri", "http://127.0.0.1:9")
     assert result.code == 3
@@ -95,7 +96,7 @@ def test_a_reader_that_leaves_ends_the_run_quietly(shared_photos: Path, lite_uri
 
 
 @pytest.mark.slow
-def test_an_interrupted_run_goes_on_later(twinlens, lite_uri: str, tmp_path: Path) -> None:
+def test_an_interrupted_run_goes_on_later(twinlens: Twinlens, lite_uri: str, tmp_path: Path) -> None:
     """Ctrl-C ends with 130 and a summary that says so; the same command finishes the work."""
     folder = pictures.folder(tmp_path / "photos", count=40)
     command = [sys.executable, "-m", "indexer", "ingest", str(folder), "--uri", lite_uri, "--batch-size", "1", "-v"]

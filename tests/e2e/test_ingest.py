@@ -9,11 +9,12 @@ import sys
 from pathlib import Path
 
 import pictures
+from commandline import Twinlens
 
 SUMS = ("unique", "copy", "rejected", "unchanged")
 
 
-def test_every_image_has_a_row_and_the_counts_add_up(twinlens, shared_photos: Path, lite_uri: str) -> None:
+def test_every_image_has_a_row_and_the_counts_add_up(twinlens: Twinlens, shared_photos: Path, lite_uri: str) -> None:
     """Law 1: a row for each file, then a summary whose parts sum up to what was seen; 5 since some are broken."""
     result = twinlens("ingest", shared_photos, "--uri", lite_uri, "--json")
     *rows, summary = result.rows
@@ -23,35 +24,37 @@ def test_every_image_has_a_row_and_the_counts_add_up(twinlens, shared_photos: Pa
     assert summary["seen"] == sum(summary[name] for name in SUMS) == len(rows)
 
 
-def test_a_row_says_what_was_found(twinlens, shared_photos: Path, lite_uri: str) -> None:
+def test_a_row_says_what_was_found(twinlens: Twinlens, shared_photos: Path, lite_uri: str) -> None:
     """A relit photograph names its original and a distance inside the radius; the same bytes are exact."""
     result = twinlens("ingest", shared_photos, "--uri", lite_uri, "--json")
     rows = {Path(row["uri"]).name: row for row in result.rows[:-1]}
     original = str(shared_photos / "a-01.jpg")
     assert (rows["b-01.png"]["original"], rows["b-01.png"]["exact"]) == (original, False)
     assert 0 < rows["b-01.png"]["distance"] < 0.01
-    assert (rows["c-01.jpg"]["original"], rows["c-01.jpg"]["exact"], rows["c-01.jpg"]["distance"]) == (original, True, 0)
+    exact = rows["c-01.jpg"]
+    assert (exact["original"], exact["exact"], exact["distance"]) == (original, True, 0)
     assert (rows["a-01.jpg"]["width"], rows["a-01.jpg"]["height"]) == (200, 150)
     assert rows["z-0.jpg"]["kind"] == "empty"
 
 
-def test_a_second_run_finds_all_unchanged(twinlens, shared_photos: Path, lite_uri: str) -> None:
+def test_a_second_run_finds_all_unchanged(twinlens: Twinlens, shared_photos: Path, lite_uri: str) -> None:
     """Law 4: run again, only the broken files are tried again."""
     twinlens("ingest", shared_photos, "--uri", lite_uri)
     summary = twinlens("ingest", shared_photos, "--uri", lite_uri, "--json").rows[-1]
     assert [summary[name] for name in SUMS] == [0, 0, 3, 20]
 
 
-def test_text_names_copies_and_broken_files(twinlens, shared_photos: Path, lite_uri: str) -> None:
+def test_text_names_copies_and_broken_files(twinlens: Twinlens, shared_photos: Path, lite_uri: str) -> None:
     """Without --json, standard output lists what is worth a look, then the sums; nothing else is printed."""
     result = twinlens("ingest", shared_photos, "--uri", lite_uri)
-    assert f"copy      {shared_photos / 'c-01.jpg'}\n          of {shared_photos / 'a-01.jpg'}  (same bytes)" in result.out
+    copy, original = shared_photos / "c-01.jpg", shared_photos / "a-01.jpg"
+    assert f"copy      {copy}\n          of {original}  (same bytes)" in result.out
     assert f"rejected  {shared_photos / 'z-0.jpg'}\n          empty: " in result.out
     assert "23 images: 8 unique, 12 copies (4 exact), 3 rejected, 0 unchanged" in result.out
     assert result.err == ""
 
 
-def test_a_tar_is_read_member_by_member(twinlens, shared_photos: Path, lite_uri: str, tmp_path: Path) -> None:
+def test_a_tar_is_read_member_by_member(twinlens: Twinlens, shared_photos: Path, lite_uri: str, tmp_path: Path) -> None:
     """Members have URIs of their own, and nothing is unpacked beside the archive."""
     packed = pictures.tar(Path(shutil.copytree(shared_photos, tmp_path / "scans")))
     before = set(tmp_path.iterdir())
@@ -61,7 +64,7 @@ def test_a_tar_is_read_member_by_member(twinlens, shared_photos: Path, lite_uri:
     assert set(tmp_path.iterdir()) - before <= {Path(lite_uri)}
 
 
-def test_a_changed_file_is_judged_again(twinlens, lite_uri: str, tmp_path: Path) -> None:
+def test_a_changed_file_is_judged_again(twinlens: Twinlens, lite_uri: str, tmp_path: Path) -> None:
     """A file that got other content is no longer what it was, and its copy finds another place."""
     folder = pictures.folder(tmp_path / "photos", count=2)
     twinlens("ingest", folder, "--uri", lite_uri)
@@ -73,7 +76,7 @@ def test_a_changed_file_is_judged_again(twinlens, lite_uri: str, tmp_path: Path)
     assert len(shown["group"]) == 2
 
 
-def test_a_touched_file_is_unchanged(twinlens, lite_uri: str, tmp_path: Path) -> None:
+def test_a_touched_file_is_unchanged(twinlens: Twinlens, lite_uri: str, tmp_path: Path) -> None:
     """A new modification time alone costs one look at the bytes, and no row."""
     folder = pictures.folder(tmp_path / "photos", count=1)
     twinlens("ingest", folder, "--uri", lite_uri)
@@ -81,7 +84,7 @@ def test_a_touched_file_is_unchanged(twinlens, lite_uri: str, tmp_path: Path) ->
     assert twinlens("ingest", folder, "--uri", lite_uri, "--json").rows[-1]["unchanged"] == 2
 
 
-def test_files_are_left_as_they_are(twinlens, lite_uri: str, tmp_path: Path) -> None:
+def test_files_are_left_as_they_are(twinlens: Twinlens, lite_uri: str, tmp_path: Path) -> None:
     """Law 8: neither ingest nor query changes, moves or touches a user's file."""
     folder = pictures.folder(tmp_path / "photos", count=3)
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
@@ -90,7 +93,7 @@ def test_files_are_left_as_they_are(twinlens, lite_uri: str, tmp_path: Path) -> 
     assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()} == before
 
 
-def test_a_report_holds_what_is_printed(twinlens, shared_photos: Path, lite_uri: str, tmp_path: Path) -> None:
+def test_a_report_holds_what_is_printed(twinlens: Twinlens, shared_photos: Path, lite_uri: str, tmp_path: Path) -> None:
     """--report writes the same JSON Lines, and no unfinished file is left."""
     report = tmp_path / "report.jsonl"
     result = twinlens("ingest", shared_photos, "--uri", lite_uri, "--json", "--report", report)
@@ -108,7 +111,7 @@ def test_paths_come_on_standard_input(shared_photos: Path, lite_uri: str) -> Non
     assert done.returncode == 5
 
 
-def test_patterns_choose_files(twinlens, shared_photos: Path, lite_uri: str) -> None:
+def test_patterns_choose_files(twinlens: Twinlens, shared_photos: Path, lite_uri: str) -> None:
     """--include and --exclude work as in .gitignore."""
     options = ("--include", "a-*", "--include", "c-*", "--exclude", "*-03.*")
     rows = twinlens("ingest", shared_photos, "--uri", lite_uri, "--json", *options).rows
@@ -116,7 +119,7 @@ def test_patterns_choose_files(twinlens, shared_photos: Path, lite_uri: str) -> 
     assert not [row for row in rows[:-1] if "-03" in row["uri"]]
 
 
-def test_a_name_cannot_play_with_the_terminal(twinlens, lite_uri: str, tmp_path: Path) -> None:
+def test_a_name_cannot_play_with_the_terminal(twinlens: Twinlens, lite_uri: str, tmp_path: Path) -> None:
     """Control characters in a file's name are escaped on the terminal, and whole in JSON."""
     name = tmp_path / "evil\x1b[2J\n.jpg"
     name.write_bytes(b"no picture")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pictures
+from commandline import Twinlens
 
 from model import augment
 
@@ -17,21 +18,23 @@ def relit(tmp_path: Path, number: int) -> Path:
     return pictures.save(edited, tmp_path / "upload.webp")
 
 
-def test_a_new_upload_finds_its_original(twinlens, full_uri: str, shared_photos: Path, tmp_path: Path) -> None:
+def test_a_new_upload_finds_its_original(
+    twinlens: Twinlens, full_uri: str, shared_photos: Path, tmp_path: Path
+) -> None:
     """A relit upload is a copy, and --exit-code says so."""
     result = twinlens("query", relit(tmp_path, 2), "--uri", full_uri, "--json", "--exit-code")
     assert (result.code, result.rows[0]["outcome"]) == (10, "copy")
     assert result.rows[0]["original"] == str(shared_photos / "a-02.jpg")
 
 
-def test_a_new_picture_is_unique(twinlens, full_uri: str, tmp_path: Path) -> None:
+def test_a_new_picture_is_unique(twinlens: Twinlens, full_uri: str, tmp_path: Path) -> None:
     """A picture that the collection does not hold is unique, with exit code 0."""
     upload = pictures.save(pictures.photo("chelsea.png"), tmp_path / "new.png")
     result = twinlens("query", upload, "--uri", full_uri, "--json", "--exit-code")
     assert (result.code, result.rows[0]["outcome"], result.rows[0]["original"]) == (0, "unique", None)
 
 
-def test_a_query_writes_nothing(twinlens, full_uri: str, tmp_path: Path) -> None:
+def test_a_query_writes_nothing(twinlens: Twinlens, full_uri: str, tmp_path: Path) -> None:
     """The same new picture twice is unique twice, and the counts stay."""
     before = twinlens("status", "--uri", full_uri, "--json").out
     upload = pictures.save(pictures.photo("coffee.png"), tmp_path / "new.png")
@@ -40,13 +43,15 @@ def test_a_query_writes_nothing(twinlens, full_uri: str, tmp_path: Path) -> None
     assert twinlens("status", "--uri", full_uri, "--json").out == before
 
 
-def test_an_indexed_file_is_not_its_own_copy(twinlens, full_uri: str, shared_photos: Path) -> None:
+def test_an_indexed_file_is_not_its_own_copy(twinlens: Twinlens, full_uri: str, shared_photos: Path) -> None:
     """Law 3: a file that is in the collection is unchanged, whatever else is asked."""
     result = twinlens("query", shared_photos / "a-00.jpg", "--uri", full_uri, "--json", "--exit-code")
     assert (result.code, result.rows[0]["outcome"], result.rows[0]["original"]) == (0, "unchanged", None)
 
 
-def test_the_same_bytes_elsewhere_are_exact(twinlens, full_uri: str, shared_photos: Path, tmp_path: Path) -> None:
+def test_the_same_bytes_elsewhere_are_exact(
+    twinlens: Twinlens, full_uri: str, shared_photos: Path, tmp_path: Path
+) -> None:
     """A renamed file is an exact copy, found by its bytes."""
     upload = tmp_path / "renamed.jpg"
     upload.write_bytes((shared_photos / "a-03.jpg").read_bytes())
@@ -54,14 +59,14 @@ def test_the_same_bytes_elsewhere_are_exact(twinlens, full_uri: str, shared_phot
     assert (row["outcome"], row["exact"], row["distance"]) == ("copy", True, 0.0)
 
 
-def test_status_tells_what_the_collection_is(twinlens, full_uri: str) -> None:
+def test_status_tells_what_the_collection_is(twinlens: Twinlens, full_uri: str) -> None:
     """Counts, radius and encoder; as JSON, too."""
     status = json.loads(twinlens("status", "--uri", full_uri, "--json").out)
     assert (status["images"], status["originals"], status["copies"], status["radius"]) == (20, 8, 12, 0.01)
     assert "20: 8 originals, 12 copies" in twinlens("status", "--uri", full_uri).out
 
 
-def test_show_lists_the_group(twinlens, full_uri: str, shared_photos: Path) -> None:
+def test_show_lists_the_group(twinlens: Twinlens, full_uri: str, shared_photos: Path) -> None:
     """Asked for a copy, it shows the whole group, the original first."""
     shown = json.loads(twinlens("show", shared_photos / "b-01.png", "--uri", full_uri, "--json").out)
     names = [Path(member["uri"]).name for member in shown["group"]]
