@@ -80,6 +80,7 @@ class Sieve:
         """Compile the patterns; raises ConfigError for one that cannot be."""
         self._include = _compiled(options.include) if options.include else None
         self._exclude = _compiled(options.exclude)
+        self._brings_back = any(pattern.startswith("!") for pattern in options.exclude)
         self.stats = stats
 
     def ignores(self, path: str, *, archives: bool = True) -> bool:
@@ -95,8 +96,12 @@ class Sieve:
         return taken
 
     def enters(self, path: str) -> bool:
-        """Tell whether the patterns allow the folder (with a final slash) or archive at *path*; count it if not."""
-        left_out = self._exclude.match_file(path)
+        """
+        Tell whether the patterns allow the folder (with a final slash) or archive at *path*; count it if not.
+
+        Where a pattern brings something back (`!`), folders are always entered, and what is in them is judged.
+        """
+        left_out = self._exclude.match_file(path) and not (self._brings_back and path.endswith("/"))
         self.stats.excluded += left_out
         return not left_out
 

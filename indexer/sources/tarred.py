@@ -8,7 +8,7 @@ import lzma
 import tarfile
 from collections.abc import Iterator
 from functools import partial
-from typing import BinaryIO, Literal, cast
+from typing import BinaryIO, cast
 
 import zstandard
 
@@ -75,11 +75,10 @@ def members(shelf: Shelf, compression: str) -> Offers:
 def _headers(shelf: Shelf, compression: str) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
     """Yield the headers in order, and keep none; raises what tarfile and the decompressor raise."""
     last = -1
-    mode: Literal["r|", "r:"] = "r|" if compression else "r:"
     with (
         shelf.container.open() as raw,
         _unpacked(raw, compression) as stream,
-        _opened(stream, mode) as tar,
+        _opened(stream, compressed=bool(compression)) as tar,
     ):
         while (header := tar.next()) is not None:
             if header.offset <= last:
@@ -89,8 +88,31 @@ def _headers(shelf: Shelf, compression: str) -> Iterator[tuple[tarfile.TarFile, 
             yield tar, header
 
 
-def _opened(stream: BinaryIO, mode: Literal["r|", "r:"]) -> tarfile.TarFile:
-    return tarfile.open(fileobj=stream, mode=mode, tarinfo=_Header, encoding="utf-8", errors="surrogateescape")
+def _opened(stream: BinaryIO, *, compressed: bool) -> tarfile.TarFile:
+    open_tar = partial(tarfile.open, tarinfo=_Header, encoding="utf-8", errors="surrogateescape")
+    if compressed:
+        return open_tar(fileobj=cast("BinaryIO", _Unpacked(stream)), mode="r|")
+    return open_tar(fileobj=stream, mode="r:")
+
+
+class _Unpacked:
+    """
+    A stream that does not go on ending.
+
+    tarfile skips a member by reading it, and would read nothing over and over for one that claims gigabytes.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._ended = False
+
+    def read(self, size: int) -> bytes:
+        """Return up to *size* bytes, and nothing once; raises EOFError after that."""
+        data = self._stream.read(size)
+        if not data and self._ended:
+            raise EOFError("it ends within a member")
+        self._ended = not data
+        return data
 
 
 def _unpacked(raw: BinaryIO, compression: str) -> BinaryIO:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 import zipfile
 from collections.abc import Iterator
 from functools import partial
@@ -39,7 +40,14 @@ def members(shelf: Shelf) -> Offers:
 
 
 def _opened(shelf: Shelf) -> Iterator[_Archive]:
-    yield _Archive(zipfile.ZipFile(shelf.container.open()))
+    stream = shelf.container.open()
+    try:
+        archive = _Archive(zipfile.ZipFile(stream))
+    except BaseException:
+        stream.close()
+        raise
+    weakref.finalize(archive, stream.close)
+    yield archive
 
 
 class _Archive:

@@ -1,0 +1,198 @@
+"""URLs are read through fsspec; its file system in memory stands for all others."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from indexer.errors import ConfigError, ImageError, SourceError
+from indexer.records import UNKNOWN, Failure, ImageRecord
+from indexer.sources import SourceOptions, SourceStats, address, check_sources, open_items
+from indexer.sources.remote import _mtime_ns_of, public
+
+
+@pytest.fixture
+def memory() -> Iterator[fsspec.AbstractFileSystem]:
+    """Return the file system in memory, empty."""
+    system = fsspec.filesystem("memory")
+    system.store.clear()
+    system.pseudo_dirs[:] = [""]
+    yield system
+    system.store.clear()
+
+
+def tar() -> bytes:
+    """Return a tar of an image and a note."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        for name in ("m/a.jpg", "note.txt"):
+            info = tarfile.TarInfo(name)
+            info.size = 3
+            archive.addfile(info, io.BytesIO(b"tar"))
+    return file.getvalue()
+
+
+def zipped() -> bytes:
+    """Return a zip archive of an image."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("a.jpg", b"zip")
+    return file.getvalue()
+
+
+def found(*urls: str, options: SourceOptions | None = None) -> list[tuple[str, bytes | str]]:
+    """Return URI and content, or kind of failure, of what *urls* offer."""
+    offers = open_items(urls, options)
+    return [(o.uri, o.kind if isinstance(o, Failure) else o.read()) for o in offers]
+
+
+def test_a_folder_of_objects_is_walked_in_order(memory: fsspec.AbstractFileSystem) -> None:
+    """Images at any depth come sorted by their names, under their full URLs; others are counted."""
+    for name in ("b.jpg", "a/z.png", "a/b/c.gif", "B.JPG", "notes.txt"):
+        memory.pipe(f"/bucket/set/{name}", name.encode())
+    stats = SourceStats()
+    uris = [offer.uri for offer in open_items(["memory://bucket/set/"], None, stats)]
+    assert uris == [f"memory://bucket/set/{name}" for name in ("B.JPG", "a/b/c.gif", "a/z.png", "b.jpg")]
+    assert stats.ignored == 1
+    assert found("memory:///bucket/set")[2] == ("memory://bucket/set/a/z.png", b"a/z.png")
+
+
+def test_a_single_object_is_taken_whatever_its_name(memory: fsspec.AbstractFileSystem) -> None:
+    """A URL of one object gives it, with its size."""
+    memory.pipe("/bucket/4711", b"image")
+    (record,) = open_items(["memory://bucket/4711"])
+    assert isinstance(record, ImageRecord)
+    assert (record.uri, record.size, record.mtime_ns, record.read()) == ("memory://bucket/4711", 5, UNKNOWN, b"image")
+
+
+def test_patterns_see_the_path_below_the_url(memory: fsspec.AbstractFileSystem) -> None:
+    """Patterns match as in a folder, members of archives included."""
+    for name in ("a.jpg", "thumbs/b.jpg", "c.png"):
+        memory.pipe(f"/x/{name}", b"")
+    memory.pipe("/x/s.tar", tar())
+    options = SourceOptions(include=["*.jpg"], exclude=["thumbs/"])
+    assert [uri for uri, _ in found("memory://x", options=options)] == ["memory://x/a.jpg", "memory://x/s.tar!/m/a.jpg"]
+
+
+def test_remote_archives_are_read_in_place(memory: fsspec.AbstractFileSystem) -> None:
+    """Tar, compressed tar and zip objects give their members, alone, in a folder, and one by one."""
+    for name, data in (("a.tar", tar()), ("b.tgz", gzip.compress(tar())), ("c.zip", zipped())):
+        memory.pipe(f"/x/{name}", data)
+    expected = [
+        ("memory://x/a.tar!/m/a.jpg", b"tar"),
+        ("memory://x/b.tgz!/m/a.jpg", b"tar"),
+        ("memory://x/c.zip!/a.jpg", b"zip"),
+    ]
+    assert found("memory://x") == expected
+    assert found("memory://x/a.tar", "memory://x/b.tgz", "memory://x/c.zip") == expected
+    assert found(*(uri for uri, _ in expected)) == expected
+    assert found("memory://x/a.tar!/none.jpg") == [("memory://x/a.tar!/none.jpg", "missing")]
+
+
+def test_a_damaged_remote_archive_is_named(memory: fsspec.AbstractFileSystem) -> None:
+    """A cut object gives what is whole, and then its own name."""
+    memory.pipe("/x/a.tar", tar()[:1024])
+    assert found("memory://x/a.tar")[-1] == ("memory://x/a.tar", "damaged-archive")
+
+
+def test_a_missing_object_is_named(memory: fsspec.AbstractFileSystem) -> None:
+    """On a list a missing URL is rejected; named on the command line, it ends the run before it starts."""
+    memory.pipe("/x/a.jpg", b"")
+    assert found("memory://x/b.jpg") == [("memory://x/b.jpg", "missing")]
+    with pytest.raises(SourceError, match=r"memory://x/b\.jpg: Nothing is at this address"):
+        check_sources(["memory://x/a.jpg", "memory://x/b.jpg"])
+
+
+def test_an_object_that_vanishes_is_rejected(memory: fsspec.AbstractFileSystem) -> None:
+    """An object that is gone when it is to be read is named so."""
+    memory.pipe("/x/a.jpg", b"1")
+    memory.pipe("/x/s.tar", tar())
+    records = list(open_items(["memory://x"]))
+    memory.store.clear()
+    for record in records:
+        assert isinstance(record, ImageRecord)
+        with pytest.raises(ImageError) as caught:
+            record.read()
+        assert caught.value.kind == "vanished"
+
+
+def test_objects_above_the_limit_are_rejected(memory: fsspec.AbstractFileSystem) -> None:
+    """The listing's size is enough to refuse an object."""
+    memory.pipe("/x/a.jpg", bytes(11))
+    assert found("memory://x", options=SourceOptions(max_bytes=10)) == [("memory://x/a.jpg", "too-many-bytes")]
+
+
+def test_changes_are_seen_by_the_next_run(memory: fsspec.AbstractFileSystem) -> None:
+    """Nothing of an earlier listing is kept."""
+    memory.pipe("/x/a.jpg", b"1")
+    assert len(found("memory://x")) == 1
+    memory.pipe("/x/b.jpg", b"2")
+    assert len(found("memory://x")) == 2
+
+
+def test_file_urls_are_local_paths(tmp_path: Path) -> None:
+    """A file:// URL gives the same URI as the path."""
+    (tmp_path / "a.jpg").write_bytes(b"1")
+    assert found(f"file://{tmp_path}/a.jpg") == [(str(tmp_path / "a.jpg"), b"1")]
+
+
+MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678000, timezone.utc)
+
+
+@pytest.mark.parametrize(
+    "info",
+    [
+        {"LastModified": MOMENT},
+        {"last_modified": MOMENT.astimezone(timezone(timedelta(hours=5)))},
+        {"mtime": MOMENT.timestamp()},
+        {"updated": "2026-01-02T03:04:05.678Z"},
+    ],
+)
+def test_times_are_understood_however_they_are_told(info: dict[str, object]) -> None:
+    """Each file system's way to tell the modification time gives the same nanoseconds."""
+    assert _mtime_ns_of(info) == 1_767_323_045_678_000_000
+
+
+@pytest.mark.parametrize("info", [{}, {"mtime": None}, {"updated": "yesterday"}, {"mtime": b""}])
+def test_times_that_are_not_told_are_unknown(info: dict[str, object]) -> None:
+    """A missing or strange time is unknown, which makes the object be read again."""
+    assert _mtime_ns_of(info) == UNKNOWN
+
+
+def test_passwords_stay_out_of_uris() -> None:
+    """A password in a URL is for the connection only; what names images does not hold it."""
+    assert public("sftp://me:secret@host/a//b/") == "sftp://me@host/a//b"
+    assert public("https://host/a:b@c.jpg") == "https://host/a:b@c.jpg"
+    assert address("memory:///x/a.jpg") == "memory://x/a.jpg"
+
+
+def test_an_unknown_kind_of_url_is_a_configuration_error() -> None:
+    """Nobody knows this scheme, and the message says so."""
+    with pytest.raises(ConfigError, match="gopherx"):
+        check_sources(["gopherx://host/a.jpg"])
+
+
+@pytest.mark.parametrize(("url", "extra"), [("s3://b/a.jpg", "twinlens[s3]"), ("memory://b", "twinlens[remote]")])
+def test_a_missing_package_names_its_extra(url: str, extra: str) -> None:
+    """Without fsspec, or the package for one kind of URL, the message is what to install."""
+    code = (
+        "import sys; sys.modules['fsspec' if sys.argv[1].startswith('m') else 's3fs'] = None\n"
+        "from indexer.sources import check_sources\n"
+        "try: check_sources([sys.argv[1]])\n"
+        "except Exception as error: print(type(error).__name__, error)"
+    )
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run([sys.executable, "-c", code, url], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("ConfigError ")
+    assert f'pip install "{extra}"' in done.stdout
