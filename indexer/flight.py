@@ -6,43 +6,65 @@ Together with a search made when the batch began, they answer as if every image 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
+import numpy.typing as npt
 
 from indexer import metric
-from indexer.records import Entry, Hits, Match, Vector
+from indexer.records import Hits, Match, Vector
+
+
+class Shelf:
+    """Descriptors by URI; grows, and is searched by brute force."""
+
+    def __init__(self, radius: float) -> None:
+        self._radius = radius
+        self._uris: list[str] = []
+        self._rows: npt.NDArray[np.float64] = np.empty((0, 0))
+
+    def add(self, uri: str, vector: Vector) -> None:
+        """Put *vector*, float32 (D,), on the shelf, in place of the one at *uri* if there is one."""
+        self.drop(uri)
+        count = len(self._uris)
+        if count == len(self._rows):
+            grown = np.empty((max(16, 2 * count), len(vector)))
+            grown[:count] = self._rows if count else 0.0
+            self._rows = grown
+        self._rows[count] = vector
+        self._uris.append(uri)
+
+    def drop(self, uri: str) -> None:
+        """Take away the one at *uri*, if there is one."""
+        if uri in self._uris:
+            at = self._uris.index(uri)
+            self._rows[at], self._uris[at] = np.inf, ""
+
+    def near(self, query: Vector) -> list[Match]:
+        """Return those that lie strictly within the radius of *query*, float32 (D,)."""
+        if not self._uris:
+            return []
+        found = metric.distances(query, self._rows[: len(self._uris)])
+        inside = np.flatnonzero(metric.inside(found, self._radius))
+        return [Match(self._uris[index], float(found[index])) for index in inside]
 
 
 class Originals:
     """The originals that were added, and the stored ones that were replaced, since a search was made."""
 
     def __init__(self, radius: float) -> None:
-        self._radius = radius
-        self._added: dict[str, Entry] = {}
-        self._retired: set[str] = set()
+        self._shelf = Shelf(radius)
+        self._replaced: set[str] = set()
 
-    def add(self, entry: Entry) -> None:
-        """Let *entry* be found; what the search found under its URI counts no more."""
-        self._retired.add(entry.uri)
-        self._added[entry.uri] = entry
+    def add(self, uri: str, vector: Vector) -> None:
+        """Let the original at *uri* be found; what the search found there counts no more."""
+        self._replaced.add(uri)
+        self._shelf.add(uri, vector)
 
     def retire(self, uri: str) -> None:
         """Let the original at *uri* be found no more."""
-        self._retired.add(uri)
-        self._added.pop(uri, None)
+        self._replaced.add(uri)
+        self._shelf.drop(uri)
 
     def near(self, query: Vector, stored: Hits, *, but: str) -> list[Match]:
         """Return all originals within the radius of *query* (D,), given what was *stored*, except *but*."""
-        matches = [match for match in stored.matches if match.uri not in self._retired]
-        matches += within(query, list(self._added.values()), self._radius)
-        return [match for match in matches if match.uri != but]
-
-
-def within(query: Vector, entries: Sequence[Entry], radius: float) -> list[Match]:
-    """Return those *entries* whose descriptor lies strictly within *radius* of *query* (D,)."""
-    if not entries:
-        return []
-    found = metric.distances(query, np.stack([entry.descriptor for entry in entries]))
-    matches = (Match(entry.uri, float(d)) for entry, d in zip(entries, found, strict=True))
-    return [match for match in matches if metric.inside(match.distance, radius)]
+        matches = [match for match in stored.matches if match.uri not in self._replaced]
+        return [match for match in matches + self._shelf.near(query) if match.uri != but]

@@ -23,7 +23,7 @@ from dataclasses import replace
 import numpy as np
 
 from indexer.candidate import Candidate, Picture
-from indexer.flight import Originals, within
+from indexer.flight import Originals, Shelf
 from indexer.records import Entry, Hits, Match, Verdict
 from indexer.store.base import Store
 from indexer.verdict import entry_for, group_of, nearest, verdict_on
@@ -86,6 +86,7 @@ class _Batch:
         self._copies = store.copies_of(changed) if changed else {}
         self._looked_up = set(changed)
         self._pending: dict[str, Entry] = {}
+        self._pending_copies = Shelf(store.settings.radius)
         self.written: list[Entry] = []
 
     def judge(self, number: int, candidate: Candidate) -> Verdict:
@@ -108,6 +109,7 @@ class _Batch:
             self._store.put(rows)
             self.written += rows
             self._pending = {}
+            self._pending_copies = Shelf(self._store.settings.radius)
 
     def _unchanged(self, known: Entry, candidate: Candidate) -> Verdict:
         """Note a touched file's new time, so that the next run need not read it."""
@@ -146,11 +148,12 @@ class _Batch:
         return list(self._store.with_bytes([twin.sha256]).values())
 
     def _add(self, entry: Entry) -> None:
-        if entry.is_original:
-            copies = [pending for pending in self._pending.values() if not pending.is_original]
-            if within(entry.descriptor, copies, self._store.settings.radius):
+        if not entry.is_original:
+            self._pending_copies.add(entry.uri, entry.descriptor)
+        else:
+            if self._pending_copies.near(entry.descriptor):
                 self.flush()
-            self._originals.add(entry)
+            self._originals.add(entry.uri, entry.descriptor)
         self._fresh.add(entry)
         self._pending[entry.uri] = entry
 
