@@ -16,8 +16,11 @@ from pathlib import Path
 
 from milvus import MilvusServer, MilvusServerConfig
 
-FASTER = {"proxy.timeTickInterval": 50, "queryCoord.checkInterval": 100, "queryCoord.distPullInterval": 100}
-"""Milliseconds; a strongly consistent read waits for a tick, and loading for a few checks."""
+FASTER = {
+    "proxy.timeTickInterval": 50,  # ms, a strongly consistent read waits for one
+    "queryCoord.checkInterval": 100,  # ms, loading waits for a few
+    "queryCoord.distPullInterval": 100,  # ms
+}
 
 
 def free_ports(count: int) -> list[int]:
@@ -51,6 +54,8 @@ def started(folder: str, settings: dict[str, str]) -> MilvusServer:
     if "port" in settings:
         config.update(proxy_port=int(settings["port"]))
     config.set("authorization_enabled", settings.get("auth") == "on")
+    if "ttl" in settings:
+        config.set("common.session.ttl", settings["ttl"])  # s; starting again waits until the last run's is over
     for name, value in FASTER.items():
         config.set(name, value)
     server = MilvusServer(config)

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from indexer.errors import ConfigError, LockHeld, StoreError
-from indexer.store.collection import LOAD_S, Collection, Row
+from indexer.store.collection import LIMIT, LOAD_S, Collection, Row
 from indexer.store.door import Caller, library
 
 FLUSH_ROWS = 512
@@ -32,8 +32,8 @@ FLUSH_ROWS = 512
 SEARCH_BYTES = 32 * 2**20
 """The most memory that one search may take for rows without an index."""
 
-SCANS_FIRST = 8
-"""So many look-ups by bytes scan the collection before a table of all digests pays."""
+SCANS_FIRST = 24
+"""So many look-ups by bytes scan the collection before a table of all digests, as dear as these, pays."""
 
 _SQLITE = b"SQLite format 3"
 
@@ -157,7 +157,7 @@ class LiteCollection(Collection):
 
     index: ClassVar[dict[str, Any]] = {"index_type": "IVF_FLAT", "params": {"params": {"nlist": 1}}}
     search_params: ClassVar[dict[str, Any]] = {"metric_type": "L2", "params": {"nprobe": 65536}}
-    page: ClassVar[int] = 10000
+    page: ClassVar[int] = LIMIT
 
     def __init__(self, file: LiteFile, name: str, timeout_s: float) -> None:
         self._file = file

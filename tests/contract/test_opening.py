@@ -13,6 +13,7 @@ from pymilvus import MilvusClient
 
 from indexer.errors import ConfigError, LockHeld, StoreError
 from indexer.records import Counts, Entry, Settings
+from indexer.store import lite
 from indexer.store.milvus import open_existing, open_store
 
 SETTINGS = Settings("network@1", dim=8, radius=0.01)
@@ -47,7 +48,7 @@ def test_two_stores_on_one_collection_see_each_others_writes(uri: str, made: str
     """What one store writes or removes, another of the same process reads at once, by any question."""
     b = dataclasses.replace(A, uri="b", sha256="b" * 64)
     with closing(open_store(uri, made, SETTINGS)) as writer, closing(open_existing(uri, made)) as reader:
-        for _ in range(10):
+        for _ in range(lite.SCANS_FIRST // 2 + 1):
             writer.put([b])
             assert (reader.count(), reader.with_bytes(["b" * 64])) == (Counts(2, 0), {"b" * 64: b})
             writer.remove(["b"], originals=True)

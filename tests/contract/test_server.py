@@ -81,13 +81,13 @@ def test_a_server_that_does_not_speak(silent_uri: str) -> None:
 @pytest.mark.slow
 def test_a_restart_is_sat_out(tmp_path: Path, run_server: Callable[..., AbstractContextManager[str]]) -> None:
     """A store that was open before the server went away and came back reads and writes on."""
-    with run_server(folder=tmp_path) as uri:
+    with run_server("ttl=5", folder=tmp_path) as uri:
         store = open_store(uri, "images", SETTINGS)
         store.put([entry("a")])
     port = uri.rsplit(":", 1)[1]
     with ThreadPoolExecutor() as threads:
         reading = threads.submit(store.get, ["a"])
-        with run_server(f"port={port}", folder=tmp_path):
+        with run_server("ttl=5", f"port={port}", folder=tmp_path):
             assert reading.result() == {"a": entry("a")}
             store.put([entry("b", "a")])
             assert len(store.near(np.zeros((1, 2), dtype=np.float32))[0].matches) == 1

@@ -10,6 +10,7 @@ import pytest
 
 from indexer.errors import StoreError
 from indexer.records import URI_MAX_BYTES, Counts, Entry, Settings
+from indexer.store import lite
 from indexer.store.base import Store
 
 SETTINGS = Settings("network@1", dim=8, radius=0.01)
@@ -145,7 +146,7 @@ def test_equal_bytes_are_found_however_often(store: Store) -> None:
     """One entry per digest comes back, beside one with a thousand, also after some were removed."""
     many = [entry(f"{n}", "x", sha256="b" * 64) for n in range(1000)]
     store.put([entry("x", sha256="c" * 64), *many])
-    for _ in range(10):  # Lite changes its way after some
+    for _ in range(lite.SCANS_FIRST + 1):
         found = store.with_bytes(["b" * 64, "c" * 64, "d" * 64])
         assert {digest: e.sha256 for digest, e in found.items()} == {"b" * 64: "b" * 64, "c" * 64: "c" * 64}
     store.remove([e.uri for e in many[5:]], originals=False)
