@@ -183,6 +183,7 @@ def _identified(data: bytes) -> str:
 
 
 def _decode(name: str, data: bytes, max_pixels: int, target_px: int | None) -> Decoded:
+    _check_size(sniff.size_of(name, data), max_pixels)
     noisy = name == "TIFF" or (name == "PNG" and b"acTL" in data)
     with _silence(noisy or name in ("AVIF", "HEIF")):
         image = _open(name, data)
@@ -237,14 +238,17 @@ def _unsupported(name: str) -> DecodeError:
 def _check_pixels(image: Image.Image, max_pixels: int) -> None:
     """Refuse an image, or a tile of it, that is too large; tiles can lie about the picture's size."""
     tags = getattr(image, "tag_v2", {})
-    tile = (tags.get(_TILE_WIDTH, 0), tags.get(_TILE_LENGTH, 0))
-    for width, height in (image.size, tile):
-        if width * height > max_pixels:
-            raise DecodeError(
-                "too-many-pixels",
-                f"It has {width} x {height} pixels, more than the limit of {max_pixels:,}; "
-                "shrink it, or raise the limit if it is to be trusted.",
-            )
+    _check_size(image.size, max_pixels)
+    _check_size((tags.get(_TILE_WIDTH, 0), tags.get(_TILE_LENGTH, 0)), max_pixels)
+
+
+def _check_size(size: tuple[int, int], max_pixels: int) -> None:
+    if size[0] * size[1] > max_pixels:
+        raise DecodeError(
+            "too-many-pixels",
+            f"It has {size[0]} x {size[1]} pixels, more than the limit of {max_pixels:,}; "
+            "shrink it, or raise the limit if it is to be trusted.",
+        )
 
 
 def _orientation(image: Image.Image) -> int:

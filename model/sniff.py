@@ -65,6 +65,27 @@ def format_of(data: bytes) -> str | None:
     return "HEIF" if brands & _HEIF_BRANDS else None
 
 
+def size_of(name: str, data: bytes) -> tuple[int, int]:
+    """
+    Return width and height in pixels as the header of a WEBP or JXL claims them; (0, 0) where it does not tell.
+
+    These decoders claim their memory when they open a file, so that asking them would be too late.
+    """
+    if name == "JXL":
+        return _jxl_size(_jxl_stream(data)[2:14])
+    kind, head = (data[12:16], data[16:30]) if name == "WEBP" else (b"", b"")
+    if len(head) < 14:
+        return 0, 0
+    if kind == b"VP8X":
+        return int.from_bytes(head[8:11], "little") + 1, int.from_bytes(head[11:14], "little") + 1
+    if kind == b"VP8L" and head[4] == 0x2F:
+        bits = int.from_bytes(head[5:9], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    if kind == b"VP8 " and head[7:10] == b"\x9d\x01\x2a":
+        return int.from_bytes(head[10:12], "little") & 0x3FFF, int.from_bytes(head[12:14], "little") & 0x3FFF
+    return 0, 0
+
+
 def foreign_of(data: bytes) -> str | None:
     """Say in words which picture format that is not decoded *data* is in, or None."""
     for words, magics in _FOREIGN:
@@ -116,6 +137,40 @@ def orientation_of(exif: bytes) -> int:
         return next(filter(None, (_entry(body, order, start + 2 + 12 * n) for n in range(count))), 1)
     except struct.error:
         return 1
+
+
+def _jxl_stream(data: bytes) -> bytes:
+    """Return the start of the codestream of a JPEG XL, which may lie in a box."""
+    at = 12 if data.startswith(b"\0\0") else len(data)
+    while at + 20 <= len(data):
+        size, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        start = at + (16 if size == 1 else 8)
+        if kind in (b"jxlc", b"jxlp"):
+            return data[start + 4 * (kind == b"jxlp") :][:32]
+        if size < 8:
+            break
+        at += size
+    return data[:32]
+
+
+def _jxl_size(head: bytes) -> tuple[int, int]:
+    """Return width and height from the SizeHeader (ISO 18181-1) that *head* starts with; bits from the lowest on."""
+    bits, at = int.from_bytes(head, "little"), 0
+
+    def take(count: int) -> int:
+        nonlocal at
+        at += count
+        return bits >> (at - count) & (1 << count) - 1
+
+    small = take(1)
+
+    def side() -> int:
+        return 8 * (take(5) + 1) if small else take((9, 13, 18, 30)[take(2)]) + 1
+
+    height = side()
+    ratio = take(3)
+    above, below = ((0, 1), (1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))[ratio]
+    return (height * above // below if ratio else side()), height
 
 
 def _entry(body: bytes, order: str, at: int) -> int | None:

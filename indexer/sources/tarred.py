@@ -80,7 +80,7 @@ def _headers(shelf: Shelf, compression: str) -> Iterator[tuple[tarfile.TarFile, 
         _unpacked(raw, compression) as stream,
         _opened(stream, compressed=bool(compression)) as tar,
     ):
-        while (header := tar.next()) is not None:
+        for header in tar:
             if header.offset <= last:
                 raise tarfile.ReadError("its headers lead backwards")
             last = header.offset
