@@ -14,6 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -643,6 +644,15 @@ _JXL = find_spec("pillow_jxl") is None
 def jxl() -> bytes:
     """Make the start of a JPEG XL."""
     return b"\xff\x0a\xfa\x7f\x01\x90\x08"
+
+
+if not _JXL:
+
+    @ok("orientation-6.jxl")
+    def oriented_jxl() -> bytes:
+        """Make a JPEG XL that EXIF puts upright."""
+        import_module("pillow_jxl")
+        return saved(lying(6), "JXL", lossless=True, exif=exif(6))
 
 
 # Bombs --------------------------------------------------------------------------------------------------------------
