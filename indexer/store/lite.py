@@ -6,7 +6,7 @@ It runs in this process: a data folder `….db`, a server thread on a loopback p
 - Rows that were not flushed cost 17 to 30 µs each in every call, and are searched through a temporary array
   of queries x rows x dim: so flush often, wait for the index, and bound the queries by the rest.
 - Its writers, flushes and reads race: so one lock round every call.
-- FLAT is slow (NumPy); IVF_FLAT with one list is the same exact scan in faiss, without training.
+- FLAT is slow (NumPy); IVF_FLAT with one list is the same exact scan in faiss.
 - A filter scans all rows, only primary keys are looked up: so equal bytes are found through keys.
 - Index files are written in place: one that a crash cut off makes loading fail until it is deleted.
 - Only the end of the process releases a file: so the server thread is ours to start and stop.
@@ -15,6 +15,7 @@ It runs in this process: a data folder `….db`, a server thread on a loopback p
 from __future__ import annotations
 
 import atexit
+import functools
 import importlib
 import threading
 from collections.abc import Sequence
@@ -97,6 +98,7 @@ def hold(path: Path) -> LiteFile:
 
 def _opened(path: Path) -> LiteFile:
     library()
+    _hush_training()
     locked = importlib.import_module("milvus_lite.exceptions").DataDirLockedError
     start = importlib.import_module("milvus_lite.adapter.grpc.server").start_server_in_thread
     try:
@@ -109,6 +111,19 @@ def _opened(path: Path) -> LiteFile:
     except Exception as error:
         raise StoreError(f"{path}: Milvus Lite cannot open it; restore it, or ingest anew ({error})") from error
     return LiteFile(path, port, server, database)
+
+
+@functools.cache
+def _hush_training() -> None:
+    """Let faiss train its one list on a few rows without a warning on standard error; Lite has no setting for it."""
+    index = importlib.import_module("faiss").IndexIVFFlat
+    train = index.train
+
+    def quietly(self: Any, vectors: Any) -> None:  # noqa: ANN401 - faiss has no types
+        self.cp.min_points_per_centroid = 1
+        train(self, vectors)
+
+    index.train = quietly
 
 
 def release(file: LiteFile) -> None:
