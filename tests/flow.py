@@ -13,6 +13,7 @@ from indexer.candidate import Candidate, Picture
 from indexer.errors import ImageError
 from indexer.records import UNKNOWN, Entry, ImageRecord, Settings, Verdict
 from indexer.stages import Stages, Stopwatch
+from indexer.store.base import Store
 from indexer.store.memory import MemoryStore
 from indexer.stream import Limits
 
@@ -63,7 +64,7 @@ class PointStages(Stages):
         return replace(candidate, data=None, picture=Picture(1, 1, "POINT", vector))
 
 
-def run(store: MemoryStore, images: Iterable[Image], limits: Limits, reads: list[str] | None = None) -> list[Verdict]:
+def run(store: Store, images: Iterable[Image], limits: Limits, reads: list[str] | None = None) -> list[Verdict]:
     """
     Ingest *images* into *store*.
 
