@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -35,6 +36,8 @@ class Output:
 
 def carry_out(run: Run, output: Output) -> RunSummary:
     """Do the work of *run* and print it; the summary is printed also when it is cut short."""
+    gc.freeze()
+    gc.enable()
     with ExitStack() as stack:
         report = stack.enter_context(ReportFile(output.report)) if output.report else None
         try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from types import TracebackType
 from typing import Any
@@ -21,7 +22,7 @@ from indexer.records import Counts, Entry, Failure, ImageRecord, Settings, Verdi
 from indexer.sources import Item, SourceOptions, SourceStats, open_items
 from indexer.stages import Stages, Stopwatch
 from indexer.store.base import Store
-from indexer.store.milvus import open_existing, open_store
+from indexer.store.milvus import open_existing, open_store, prepare_library
 from indexer.stream import Limits
 from indexer.summary import Tally
 
@@ -144,7 +145,10 @@ def open_index(
 
     """
     where = Where(where) if isinstance(where, str) else where
-    encoder = encode.load(weights, device)
+    with ThreadPoolExecutor(1) as beside:
+        loading = beside.submit(encode.load, weights, device)
+        prepare_library()
+        encoder = loading.result()
     store = _open_store(where, encoder.spec, radius, create=create)
     return Index(store, encoder, where)
 

@@ -40,6 +40,11 @@ _KEYS = 2000
 _HITS_PER_CALL = 65536
 
 
+def prepare_library() -> None:
+    """Import pymilvus now, which takes half a second, rather than when a store is opened."""
+    library()
+
+
 def open_store(  # noqa: PLR0913 - options by name
     uri: str,
     collection: str,
