@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 )
 def demo(folder: Path) -> int:
     """Make a small archive of edited photographs, ingest it, and show what was found."""
-    from indexer.jobs.demo import make  # noqa: PLC0415 - heavy, and not needed for --help
+    from indexer.jobs.demo import draw, make  # noqa: PLC0415 - heavy, and not needed for --help
     from indexer.jobs.index import open_index  # noqa: PLC0415 - as above
 
     made = make(folder)
@@ -40,6 +40,8 @@ def demo(folder: Path) -> int:
         click.echo(f"\n$ twinlens query {made.upload} --uri {folder / 'demo.db'}")
         (answer,) = index.query([made.upload])
     right &= _show_upload(made, answer)
+    sheet = draw(made, [_why(found[planted.name]) for planted in made.planted], folder / "found.jpg")
+    click.echo(f"\nLook at them: {sheet}")
     click.echo(f"\n{run.summary().seconds:.1f} s for {run.summary().seen} images. Your own: twinlens ingest FOLDER")
     return ExitCode.DONE if right else ExitCode.BUG
 
@@ -69,15 +71,15 @@ def _show(made: DemoArchive, found: dict[str, Verdict]) -> bool:
 
 
 def _show_planted(planted: Planted, verdict: Verdict, made: DemoArchive) -> bool:
-    found = _original(verdict, made) == planted.of
+    found = f"{planted.name} of {planted.of}"
+    click.echo(f"  {verdict.outcome.value:<8} {found:<67} {_why(verdict):<16} {planted.edit}")
+    return _original(verdict, made) == planted.of
+
+
+def _why(verdict: Verdict) -> str:
     if verdict.exact:
-        why = "same bytes"
-    elif verdict.distance is not None:
-        why = f"distance {verdict.distance:.4f}"
-    else:
-        why = "NOT FOUND"
-    click.echo(f"  {verdict.outcome.value:<8} {planted.name:<30} of {planted.of:<28} {why:<16} {planted.edit}")
-    return found
+        return "same bytes"
+    return "NOT FOUND" if verdict.distance is None else f"distance {verdict.distance:.4f}"
 
 
 def _show_upload(made: DemoArchive, answer: Verdict) -> bool:

@@ -7,7 +7,7 @@ It may import Pillow and `model.augment`, because it makes pictures; nothing els
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image  # noqa: TID251 - makes the demo's pictures
+from PIL import Image, ImageDraw, ImageOps  # noqa: TID251 - makes the demo's pictures
 
 from indexer.errors import ConfigError
 from model import augment
@@ -138,3 +138,20 @@ def _break(archive: Path) -> tuple[str, ...]:
     for name, data in broken.items():
         (archive / "broken" / name).write_bytes(data)
     return tuple(f"broken/{name}" for name in broken)
+
+
+def draw(made: DemoArchive, captions: Sequence[str], path: Path) -> Path:
+    """Draw each planted copy beneath its photograph, with its caption, and write the sheet to *path*."""
+    columns, cell = 5, 190
+    rows = -(-len(made.planted) // columns)
+    sheet = Image.new("RGB", (columns * cell, rows * 2 * cell), "white")
+    pen = ImageDraw.Draw(sheet)
+    for number, (planted, caption) in enumerate(zip(made.planted, captions, strict=True)):
+        left, top = number % columns * cell, number // columns * 2 * cell
+        for offset, name in ((0, planted.of), (cell - 30, planted.name)):
+            with Image.open(made.archive / name) as image:
+                small = ImageOps.contain(image.convert("RGB"), (cell - 10, cell - 40))
+            sheet.paste(small, (left + (cell - small.width) // 2, top + 5 + offset))
+        pen.multiline_text((left + 5, top + 2 * cell - 55), f"{planted.edit}\n{caption}", fill="black")
+    sheet.save(path, quality=90)
+    return path
