@@ -55,5 +55,7 @@ class Candidate:
 
     @property
     def held(self) -> int:
-        """Bytes kept in memory."""
-        return self.record.held if self.data is None else len(self.data)
+        """Bytes kept in memory, or about to be read into it."""
+        if self.data is not None:
+            return len(self.data)
+        return 0 if self.sha256 else max(self.record.held, self.record.size)

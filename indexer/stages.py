@@ -75,7 +75,8 @@ class Stages:
         with self.clock("read"):
             data = candidate.record.read()
             digest = hashlib.sha256(data).hexdigest()
-        return replace(candidate, data=data, size=len(data), sha256=digest)
+        record = replace(candidate.record, read=_read_already, held=0)  # lets go of bytes that it may keep
+        return replace(candidate, record=record, data=data, size=len(data), sha256=digest)
 
     def find_twins(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """Find entries with the same bytes, an image's own among them; those images need not be decoded."""
@@ -102,6 +103,10 @@ class Stages:
         with self.clock("search"):
             hits = iter(self.store.near(np.stack(vectors)) if vectors else ())
         return [_answer(c, Hits(()) if c.twin else next(hits)) for c in candidates]
+
+
+def _read_already() -> bytes:
+    raise AssertionError("a record is read once")
 
 
 def _own_twin(candidate: Candidate) -> Entry | None:

@@ -54,7 +54,7 @@ class Limits:
     workers: int = os.cpu_count() or 1
     readers: int = 4
     batch: int = 256
-    held_bytes: int = 128 * 2**20
+    held_bytes: int = 64 * 2**20
 
 
 def rejected(uri: str, error: ImageError) -> Verdict:

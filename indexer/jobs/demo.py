@@ -64,7 +64,7 @@ class DemoArchive:
 
 
 EDITS: dict[str, tuple[str, Edit]] = {
-    "relit": ("brightness, contrast and colour changed", partial(augment.colour, strength=0.6)),
+    "relit": ("light and colours changed", partial(augment.colour, strength=0.6)),
     "zoomed": ("zoomed in and cropped", partial(augment.zoom_crop, strength=0.2)),
     "noisy": ("noise added", partial(augment.noise, strength=0.4)),
 }
