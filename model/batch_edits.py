@@ -1,0 +1,188 @@
+"""
+The copy edits of `augment` as operations on whole batches, so that a GPU makes thousands of copies a second.
+
+A batch is float32 (B, 3, H, W) on the scale 0-255, on any device; B images of one size. A strength is a float or a
+tensor (B, 1, 1, 1), as in `augment`: 1 draws from the whole range in the docstring there, 0 changes nothing.
+All randomness comes from the generator, which must live on the batch's device.
+Two edits are likenesses only: hue is turned in YIQ, not HSV, and JPEG is a variant made beforehand (see batches).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch  # noqa: TID251 - one of its doors
+from torch import Generator, Tensor  # noqa: TID251 - as above
+from torch.nn import functional as F  # noqa: N812, TID251 - torch's own idiom
+
+BatchEdit = Callable[[Tensor, Generator, Tensor], Tensor]
+"""An edit: images (B, 3, H, W), randomness, strengths (B, 1, 1, 1)."""
+
+TO_YIQ = ((0.299, 0.587, 0.114), (0.596, -0.274, -0.322), (0.211, -0.523, 0.312))
+HUE_TURN = math.radians(18)
+LARGEST_SIGMA = 30.0
+LARGEST_SHARE = 0.06
+
+
+def _draw(x_BCHW: Tensor, rng: Generator, low: float, high: float, channels: int = 1) -> Tensor:  # noqa: N803
+    """Draw evenly from *low* to *high* for each image, (B, channels, 1, 1)."""
+    return torch.rand(len(x_BCHW), channels, 1, 1, generator=rng, device=x_BCHW.device) * (high - low) + low
+
+
+def _grey_of(x_BCHW: Tensor) -> Tensor:  # noqa: N803
+    """Return the luma, (B, 1, H, W)."""
+    weights = torch.tensor(TO_YIQ[0], device=x_BCHW.device)
+    return torch.einsum("bchw,c->bhw", x_BCHW, weights)[:, None]
+
+
+def brightness(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:  # noqa: N803
+    """Multiply all values."""
+    return x_BCHW * (1 + 0.5 * strength) ** _draw(x_BCHW, rng, -1, 1)
+
+
+def contrast(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:  # noqa: N803
+    """Stretch values about each image's mean."""
+    mean = x_BCHW.mean((1, 2, 3), keepdim=True)
+    return (x_BCHW - mean) * (1 + 0.5 * strength) ** _draw(x_BCHW, rng, -1, 1) + mean
+
+
+def gamma(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:  # noqa: N803
+    """Raise values (on 0-1) to a power."""
+    return 255 * (x_BCHW / 255) ** (1 + 0.6 * strength) ** _draw(x_BCHW, rng, -1, 1)
+
+
+def saturation(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:  # noqa: N803
+    """Scale the distance from grey."""
+    return torch.lerp(_grey_of(x_BCHW), x_BCHW, 1 + 0.7 * strength * _draw(x_BCHW, rng, -1, 1))
+
+
+def hue(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:  # noqa: N803
+    """Turn the hue, in YIQ."""
+    turn = (HUE_TURN * strength * _draw(x_BCHW, rng, -1, 1)).flatten()
+    to_yiq = torch.tensor(TO_YIQ, device=x_BCHW.device)
+    spin = torch.eye(3, device=x_BCHW.device).repeat(len(x_BCHW), 1, 1)
+    spin[:, 1, 1], spin[:, 1, 2], spin[:, 2, 1], spin[:, 2, 2] = turn.cos(), -turn.sin(), turn.sin(), turn.cos()
+    return torch.einsum("bij,bjhw->bihw", torch.linalg.inv(to_yiq) @ spin @ to_yiq, x_BCHW)
+
+
+def white_balance(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:  # noqa: N803
+    """Multiply each channel by a factor of its own."""
+    return x_BCHW * (1 + 0.25 * strength) ** _draw(x_BCHW, rng, -1, 1, channels=3)
+
+
+def light_gradient(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:  # noqa: N803
+    """Multiply by a slope across the image at any angle."""
+    angle, slope = _draw(x_BCHW, rng, 0, 2 * math.pi), 0.4 * strength * _draw(x_BCHW, rng, 0, 1)
+    y = torch.linspace(-1, 1, x_BCHW.shape[2], device=x_BCHW.device)[:, None]
+    x = torch.linspace(-1, 1, x_BCHW.shape[3], device=x_BCHW.device)
+    return x_BCHW * (1 + slope * (x * angle.cos() + y * angle.sin()) / (angle.cos().abs() + angle.sin().abs()))
+
+
+def grey(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:  # noqa: N803
+    """Take the colour away, wholly or in part: by a share of 0 to 1."""
+    return torch.lerp(x_BCHW, _grey_of(x_BCHW), strength * _draw(x_BCHW, rng, 0, 1) ** 0.5)
+
+
+def zoom_crop(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:  # noqa: N803
+    """Enlarge by 100-150 % and keep a window of the first size at a random place."""
+    count, _, height, width = x_BCHW.shape
+    share = 1 / (1 + 0.5 * strength * _draw(x_BCHW, rng, 0, 1))
+    centre = (1 - share) * _draw(x_BCHW, rng, -1, 1, channels=2)
+    window = torch.zeros(count, 2, 3, device=x_BCHW.device)
+    window[:, 0, 0], window[:, 1, 1], window[:, :, 2] = share.flatten(), share.flatten(), centre.flatten(1)
+    places = F.affine_grid(window, [count, 3, height, width], align_corners=False)
+    return F.grid_sample(x_BCHW, places, mode="bicubic", padding_mode="border", align_corners=False)
+
+
+def salt_and_pepper(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:  # noqa: N803
+    """Turn 0-6 % of the pixels black or white."""
+    count, _, height, width = x_BCHW.shape
+    dice = torch.rand(count, 1, height, width, generator=rng, device=x_BCHW.device)
+    share = LARGEST_SHARE * strength * _draw(x_BCHW, rng, 0, 1)
+    return torch.where(dice < share, 255 * (dice < share / 2).to(x_BCHW.dtype), x_BCHW)
+
+
+def gaussian_noise(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:  # noqa: N803
+    """Add normal noise of sigma 0-30."""
+    sigma = LARGEST_SIGMA * strength * _draw(x_BCHW, rng, 0, 1)
+    return x_BCHW + sigma * torch.randn(x_BCHW.shape, generator=rng, device=x_BCHW.device)
+
+
+def rescale(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:  # noqa: N803
+    """Scale down to 50-100 % and up again; one size for the batch."""
+    share = 1 - 0.5 * float(strength.max()) * float(torch.rand((), generator=rng, device=x_BCHW.device))
+    small = F.interpolate(x_BCHW, scale_factor=share, mode="bilinear", antialias=True)
+    return F.interpolate(small, x_BCHW.shape[2:], mode="bilinear")
+
+
+RELIGHTINGS: tuple[BatchEdit, ...] = (brightness, contrast, gamma, saturation, hue, white_balance, light_gradient)
+
+
+@dataclass(frozen=True, slots=True)
+class EditMix:
+    """
+    Which share of the copies gets which edits; the shares add up to 1 or less, the rest is only re-saved.
+
+    Attributes:
+        colour: two or three relightings.
+        zoom: zoom and crop.
+        noise: salt and pepper or Gaussian.
+        combined: all three.
+        grey: colour taken away.
+        rescale: scaled down and up.
+        jpeg: of all copies, those that start from the re-saved variant.
+    """
+
+    colour: float = 0.15
+    zoom: float = 0.25
+    noise: float = 0.18
+    combined: float = 0.32
+    grey: float = 0.04
+    rescale: float = 0.03
+    jpeg: float = 0.15
+
+
+def _apply(x_BCHW: Tensor, rows: Tensor, edit: BatchEdit, rng: Generator, strength: Tensor) -> Tensor:  # noqa: N803
+    """Return the batch with those images edited whose bit in *rows*, (B,), is set; values stay on 0-255."""
+    chosen = rows.nonzero().flatten()
+    if len(chosen) == 0:
+        return x_BCHW
+    edited = edit(x_BCHW[chosen], rng, strength[chosen]).clamp(0, 255)
+    return x_BCHW.index_copy(0, chosen, edited)
+
+
+def relight(x_BCHW: Tensor, rows: Tensor, rng: Generator, strength: Tensor) -> Tensor:  # noqa: N803
+    """Apply two or three of the relightings to the images in *rows*; their order is one for the batch."""
+    dice = torch.rand(len(x_BCHW), len(RELIGHTINGS), generator=rng, device=x_BCHW.device)
+    drawn = dice.argsort(1).argsort(1) < torch.randint(2, 4, (len(x_BCHW), 1), generator=rng, device=x_BCHW.device)
+    for index in torch.randperm(len(RELIGHTINGS), generator=rng, device=x_BCHW.device).tolist():
+        x_BCHW = _apply(x_BCHW, rows & drawn[:, index], RELIGHTINGS[index], rng, strength)  # noqa: N806
+    return x_BCHW
+
+
+def copies(x_BCHW: Tensor, rng: Generator, strength: float, mix: EditMix) -> Tensor:  # noqa: N803
+    """Return an edited copy of each image: a kind drawn from *mix*, at *strength*."""
+    full = torch.full((len(x_BCHW), 1, 1, 1), strength, device=x_BCHW.device)
+    shares = (mix.colour, mix.zoom, mix.noise, mix.combined, mix.grey, mix.rescale)
+    colour_, zoom, noise, combined, grey_, rescale_ = _kinds(len(x_BCHW), shares, rng)
+    x_BCHW = relight(x_BCHW, colour_ | combined, rng, full)  # noqa: N806
+    x_BCHW = _apply(x_BCHW, grey_, grey, rng, full)  # noqa: N806
+    x_BCHW = _apply(x_BCHW, rescale_, rescale, rng, full)  # noqa: N806
+    x_BCHW = _apply(x_BCHW, zoom | combined, zoom_crop, rng, full)  # noqa: N806
+    salted = torch.rand(len(x_BCHW), generator=rng, device=x_BCHW.device) < 0.5
+    x_BCHW = _apply(x_BCHW, (noise | combined) & salted, salt_and_pepper, rng, full)  # noqa: N806
+    return _apply(x_BCHW, (noise | combined) & ~salted, gaussian_noise, rng, full)
+
+
+def _kinds(count: int, shares: Sequence[float], rng: Generator) -> Tensor:
+    """Draw one kind for each of *count* images by *shares*; bool (kinds, count)."""
+    ends = torch.tensor(shares, device=rng.device).cumsum(0)
+    kind = torch.bucketize(torch.rand(count, generator=rng, device=rng.device), ends)
+    return kind == torch.arange(len(shares), device=rng.device)[:, None]
+
+
+def reduce(x_BCHW: Tensor, size: int) -> Tensor:  # noqa: N803
+    """Return the batch at the network's input size, (B, 3, size, size), as preprocess's BILINEAR does."""
+    return F.interpolate(x_BCHW, (size, size), mode="bilinear", antialias=True).round().clamp(0, 255)

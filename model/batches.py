@@ -1,0 +1,137 @@
+"""
+The pictures to learn from, held in memory as uint8, and the batches that are cut from them.
+
+All pictures lie squashed to one size, each as it is and re-saved as JPEG, on the device that trains: 16,000 at
+208 pixels take 4 GB. What a batch holds is decided by the seed and the step alone, so a run can be resumed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch  # noqa: TID251 - one of its doors
+from torch import Generator, Tensor  # noqa: TID251 - as above
+
+from model.augment import jpeg
+from model.batch_edits import copies, reduce, zoom_crop
+from model.calibrate import Pair
+from model.data import Picture, name_hash
+from model.pairs import HASH_BITS_ALIKE, Looks, perceptual_hash, thumbnail
+from model.preprocess import to_square
+from model.recipes import TrainConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """
+    Pictures in memory.
+
+    Attributes:
+        pixels: uint8 (P, 2, 3, S, S): each picture as it is, and re-saved.
+        looks: what the plain checks need of them.
+    """
+
+    pixels: Tensor
+    looks: Looks
+
+    def __len__(self) -> int:
+        """Return P."""
+        return len(self.pixels)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """
+    What one step sees.
+
+    Attributes:
+        ids: int64 (N,), the pictures' numbers.
+        images: float32 (N + N x copies, 3, size, size) on 0-255: clean views, then the first copy of each, and so on.
+        owner: int64 (N x copies,), the row of each copy's clean view.
+    """
+
+    ids: Tensor
+    images: Tensor
+    owner: Tensor
+
+
+def shelve(pictures: Sequence[Picture], size: int, device: torch.device, workers: int) -> Shelf:
+    """Put *pictures* on *device*, squashed to *size* pixels a side."""
+    pixels = np.empty((len(pictures), 2, 3, size, size), np.uint8)
+    with ThreadPoolExecutor(workers) as pool:
+        looks = list(pool.map(partial(_shelve_one, pixels, pictures), range(len(pictures))))
+    hashes, thumbnails = zip(*looks, strict=True)
+    return Shelf(torch.from_numpy(pixels).to(device), Looks(np.stack(hashes), np.stack(thumbnails)))
+
+
+def _shelve_one(
+    pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], pictures: Sequence[Picture], row: int
+) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.bool_]], np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
+    """Fill one row of *pixels* and return the picture's hash and thumbnail."""
+    plain = pictures[row].pixels
+    resaved = jpeg(plain, np.random.default_rng(name_hash(pictures[row].name)))
+    for variant, image in enumerate((plain, resaved)):
+        pixels[row, variant] = to_square(image, pixels.shape[-1], "BILINEAR").transpose(2, 0, 1)
+    return perceptual_hash(plain), thumbnail(plain)
+
+
+def alike_mask(looks: Looks, near: Sequence[Pair], device: torch.device) -> Tensor:
+    """
+    Return which pictures are never pushed apart, bool (P, P): a picture and itself, and near-copies.
+
+    Near-copies are what the hash calls so among all pairs, and what both plain checks do among the pairs in *near*,
+    which should be the nearest ones of an encoder.
+    """
+    signs = torch.from_numpy(looks.hashes).to(device).float() * 2 - 1
+    mask = torch.cat([part @ signs.T >= signs.shape[1] - 2 * HASH_BITS_ALIKE for part in signs.split(1024)])
+    pairs = [(pair.first, pair.second) for pair in near if looks.alike(pair.first, pair.second)]
+    for first, second in pairs:
+        mask[first, second] = mask[second, first] = True
+    return mask.fill_diagonal_(True)
+
+
+def rows_of(step: int, count: int, config: TrainConfig) -> Tensor:
+    """Return the numbers of the pictures of *step*, int64 (N,): an epoch sees each of *count* pictures once."""
+    size = min(config.pictures, count)
+    epoch, place = divmod(step, count // size)
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(config.seed * 9973 + epoch))
+    return order[place * size : (place + 1) * size]
+
+
+def generator(step: int, config: TrainConfig, device: torch.device) -> Generator:
+    """Return the randomness of *step*."""
+    return torch.Generator(device).manual_seed(config.seed * 1_000_003 + step)
+
+
+def batch(shelf: Shelf, step: int, config: TrainConfig) -> Batch:
+    """Return the batch of *step*."""
+    device = shelf.pixels.device
+    rng, ids = generator(step, config, device), rows_of(step, len(shelf), config).to(device)
+    owner = torch.arange(len(ids), device=device).repeat(config.copies)
+    flip = torch.rand(len(ids), generator=rng, device=device) < 0.5
+    strength = config.curriculum.strength(step / config.steps)
+    resaved = (torch.rand(len(owner), generator=rng, device=device) < config.mix.jpeg).long()
+    clean = shelf.pixels[ids, 0].float()
+    start = torch.where(resaved[:, None, None, None] == 1, shelf.pixels[ids[owner], 1].float(), clean[owner])
+    clean, start = _varied(clean, start, rng, config)
+    edited = copies(start, rng, strength, config.mix)
+    images, mirrored = torch.cat([clean, edited]), torch.cat([flip, flip[owner]])
+    small = reduce(images, config.input_size)
+    return Batch(ids, torch.where(mirrored[:, None, None, None], small.flip(3), small), owner)
+
+
+def _varied(clean: Tensor, start: Tensor, rng: Generator, config: TrainConfig) -> tuple[Tensor, Tensor]:
+    """Zoom into all views of a picture alike, by up to *config.vary*: the window is then the picture."""
+    if config.vary == 0:
+        return clean, start
+    full, state = torch.full((len(clean), 1, 1, 1), config.vary, device=clean.device), rng.get_state()
+    windows = zoom_crop(clean, rng, full)
+    parts = []
+    for part in start.split(len(clean)):
+        rng.set_state(state)
+        parts.append(zoom_crop(part, rng, full))
+    return windows.clamp(0, 255), torch.cat(parts).clamp(0, 255)

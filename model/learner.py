@@ -1,0 +1,154 @@
+"""
+The state of a training run: network, optimiser, memory bank, step; one step of it; its checkpoint.
+
+It starts from an encoder's file and keeps that file's layout and normalisation. The linear step is learned on
+centred features, as in `tune`, because pooled features are positive and far from zero.
+A checkpoint is two files, each well under 16 MB: `weights.pt` holds the network in float32, as SiameseEncoder names
+it; `state.pt` holds the optimiser's moments and the bank in bfloat16.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import torch  # noqa: TID251 - one of its doors
+from torch import Tensor, nn  # noqa: TID251 - as above
+from torch.nn import functional as F  # noqa: N812, TID251 - torch's own idiom
+
+from model.batches import Batch
+from model.loss import Bank, loss
+from model.network import SiameseEncoder
+from model.recipes import TrainConfig
+from model.spec import EncoderSpec
+
+WEIGHTS = "weights.pt"
+STATE = "state.pt"
+
+
+class CentredLinear(nn.Linear):  # type: ignore[misc] # torch is optional, so its classes are Any to mypy
+    """A linear layer that takes *centre* off its input, (B, F), first."""
+
+    centre: Tensor
+
+    def __init__(self, plain: nn.Linear, features_BF: Tensor) -> None:  # noqa: N803
+        """Compute what *plain* does, but for a factor that gives results of mean length 1 for *features_BF*."""
+        super().__init__(plain.in_features, plain.out_features)
+        self.register_buffer("centre", features_BF.mean(0))
+        length = plain(features_BF).norm(dim=1).mean()
+        with torch.no_grad():
+            self.weight.copy_(plain.weight / length)
+            self.bias.copy_(plain(self.centre) / length)
+
+    def forward(self, x_BF: Tensor) -> Tensor:  # noqa: N803
+        """Return (B, D)."""
+        return F.linear(x_BF - self.centre, self.weight, self.bias)
+
+    def plain(self) -> dict[str, Tensor]:
+        """Return the weights of the plain layer that computes the same."""
+        return {"weight": self.weight.detach(), "bias": (self.bias - self.weight @ self.centre).detach()}
+
+
+class Learner:
+    """A run in memory; everything that a checkpoint must hold is here."""
+
+    def __init__(self, network: SiameseEncoder, spec: EncoderSpec, config: TrainConfig, device: torch.device) -> None:
+        self.network = network.to(device, memory_format=torch.channels_last)
+        self.config, self.device, self.step = config, device, 0
+        self.mean = torch.tensor(spec.mean, device=device)[:, None, None]
+        self.std = torch.tensor(spec.std, device=device)[:, None, None]
+        self.bank = Bank(config.loss.bank, spec.dim, device)
+
+    def begin(self, sample: Batch) -> None:
+        """Centre the linear step on the clean views of *sample*, and make the optimiser."""
+        with torch.no_grad():
+            features = self.network.pool(self.normal(sample.images[: len(sample.ids)]))
+        self.network.whiten = CentredLinear(self.network.whiten, features)
+        groups = [
+            {"params": [weight], "rate": self._rate(name) * float(weight.detach().pow(2).mean().sqrt())}
+            for name, weight in self.network.named_parameters()
+        ]
+        self.optimizer = torch.optim.AdamW(groups, lr=0.0, weight_decay=self.config.decay)
+
+    def _rate(self, name: str) -> float:
+        """Return the rate of a weight as a share of its size; with batch norm folded in, sizes differ a hundredfold."""
+        return self.config.linear_rate if name.startswith("whiten.") else self.config.trunk_rate
+
+    def normal(self, images: Tensor) -> Tensor:
+        """Return what the network takes, channels last, for images on 0-255."""
+        return ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+
+    def describe(self, images: Tensor) -> Tensor:
+        """Return unit descriptors, float32 (B, D), of images on 0-255; the trunk runs in bfloat16 on CUDA."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            features = self.network.pool(self.normal(images))
+        return F.normalize(self.network.whiten(features.float()))
+
+    def learn(self, batch: Batch, alike: Tensor) -> float:
+        """Take one step and return the loss; *alike* is the mask of all pictures, bool (P, P)."""
+        self._set_rates()
+        views_BD = self.describe(batch.images)  # noqa: N806 - the suffix is the shape
+        clean_ND, copies_MD = views_BD.split([len(batch.ids), len(batch.owner)])  # noqa: N806
+        rows_KD, ids_K = self.bank.filled()  # noqa: N806
+        ids_B = torch.cat([batch.ids, batch.ids[batch.owner]])  # noqa: N806
+        others = torch.cat([views_BD, rows_KD])
+        masks = alike[batch.ids][:, torch.cat([ids_B, ids_K])]
+        value = loss(clean_ND, copies_MD, batch.owner, others, masks, self.config.loss)
+        self.optimizer.zero_grad()
+        value.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
+        self.optimizer.step()
+        self.bank.push(clean_ND, batch.ids)
+        self.step += 1
+        return float(value.detach())
+
+    def _set_rates(self) -> None:
+        """Set the rates of this step: a rise, then half a cosine down to nothing."""
+        progress = self.step / self.config.steps
+        share = min(1.0, (self.step + 1) / self.config.warm_up) * (1 + math.cos(math.pi * progress)) / 2
+        for group in self.optimizer.param_groups:
+            group["lr"] = share * group["rate"]
+
+    def weights(self) -> dict[str, Tensor]:
+        """Return the network's weights, float32 on the CPU, under SiameseEncoder's names."""
+        state = self.network.state_dict() | {
+            f"whiten.{name}": values for name, values in self.network.whiten.plain().items()
+        }
+        return {name: values.float().cpu().contiguous() for name, values in state.items() if name != "whiten.centre"}
+
+    def save(self, out: Path) -> None:
+        """Write the checkpoint; a kill while writing leaves the one before."""
+        rows, ids = self.bank.filled()
+        state = {
+            "step": self.step,
+            "linear": {name: values.cpu() for name, values in self.network.whiten.state_dict().items()},
+            "optimizer": _half(self.optimizer.state_dict()),
+            "bank": rows.bfloat16().cpu(),
+            "ids": ids.cpu(),
+        }
+        for name, content in ((STATE, state), (WEIGHTS, self.weights())):
+            torch.save(content, out / f"{name}.part")
+        for name in (STATE, WEIGHTS):
+            (out / f"{name}.part").replace(out / name)
+
+    def resume(self, out: Path) -> None:
+        """Go on from the checkpoint in *out*; `begin` comes first."""
+        state = torch.load(out / STATE, map_location=self.device, weights_only=True)
+        weights = torch.load(out / WEIGHTS, map_location=self.device, weights_only=True)
+        linear = {f"whiten.{name}": values for name, values in state["linear"].items()}
+        self.network.load_state_dict(weights | linear)
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.bank.push(state["bank"].float(), state["ids"])
+        self.step = state["step"]
+
+
+def _half(content: Any) -> Any:  # noqa: ANN401 - an optimiser's state is a tree of anything
+    """Return *content* with its float tensors as bfloat16 on the CPU."""
+    if isinstance(content, dict):
+        return {key: _half(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [_half(value) for value in content]
+    if isinstance(content, Tensor):
+        return content.bfloat16().cpu() if content.dim() > 0 else content.cpu()
+    return content

@@ -1,0 +1,112 @@
+"""
+What a training run is made of, and the recipes: plain functions that return a full configuration.
+
+    python -m model train --recipe cpu_hour --data ../shared/data/train --out run
+
+A recipe decides everything but data, device and the file that the run starts from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from model.batch_edits import EditMix
+from model.loss import LossConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Curriculum:
+    """How strong edits are: from *first* to 1 along a straight line, which ends after the share *ramp* of steps."""
+
+    first: float = 0.5
+    ramp: float = 0.3
+
+    def strength(self, progress: float) -> float:
+        """Return the strength when the share *progress* of the steps is done."""
+        return min(1.0, self.first + (1 - self.first) * progress / self.ramp)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """
+    A training run.
+
+    Attributes:
+        steps: of gradient descent.
+        pictures: a step.
+        copies: of each picture, edited; the picture itself is there as it is, as an archive holds it.
+        input_size: pixels of each side of the network's input while training.
+        store_size: pixels of each side at which pictures wait in memory and are edited.
+        at_most: pictures to learn from.
+        trunk_rate: AdamW's at its height, as a share of each weight tensor's root mean square at the start.
+        linear_rate: the same for the linear step.
+        warm_up: steps in which the rates rise.
+        decay: AdamW's, of weights.
+        clip: the gradient's greatest length.
+        vary: strength of a zoom common to all views of a picture, against learning by heart.
+        curriculum: of the edits' strength.
+        mix: of the edits' kinds.
+        loss: see loss.
+        listed: nearest pairs of the start that are checked for near-copies.
+        save_every: steps between checkpoints, each with a validation.
+        references: held-out pictures that the validation compares.
+        queries: of these that are edited, in each family.
+        target: false positives per pair at which recall is read.
+        threads: of torch on the CPU.
+        seed: of everything drawn.
+    """
+
+    steps: int
+    pictures: int
+    copies: int = 2
+    input_size: int = 160
+    store_size: int = 208
+    at_most: int = 1_000_000
+    trunk_rate: float = 1e-3
+    linear_rate: float = 1e-3
+    warm_up: int = 50
+    decay: float = 0.0
+    clip: float = 5.0
+    vary: float = 0.0
+    curriculum: Curriculum = field(default_factory=Curriculum)
+    mix: EditMix = field(default_factory=EditMix)
+    loss: LossConfig = field(default_factory=LossConfig)
+    listed: int = 3000
+    save_every: int = 200
+    references: int = 2000
+    queries: int = 150
+    target: float = 1e-6
+    threads: int = 1
+    seed: int = 0
+
+
+def debug_cpu() -> TrainConfig:
+    """Return a run of less than three minutes on one core, to see that training improves recall."""
+    small = LossConfig(bank=256)
+    return TrainConfig(
+        steps=40, pictures=48, input_size=96, store_size=128, at_most=400, warm_up=5, loss=small, listed=64,
+        save_every=20, references=400, queries=24,
+    )  # fmt: skip
+
+
+def cpu_hour() -> TrainConfig:
+    """Return a run of about an hour on one core, some ten thousand pairs; see the card for what it gives."""
+    return TrainConfig(steps=1000, pictures=32, save_every=125)
+
+
+def gpu_half_hour() -> TrainConfig:
+    """
+    Return a run of some million pairs for a data-centre GPU (H200 class), in under half an hour.
+
+    Not yet run on a GPU. 1,536 pairs a step, 4.6 million in all; about 50 GB of pictures and activations.
+    """
+    return TrainConfig(
+        steps=3000, pictures=768, input_size=192, trunk_rate=3e-3, linear_rate=3e-3, warm_up=200, decay=0.02,
+        vary=0.6, loss=LossConfig(bank=16384), listed=16384, save_every=300, references=4500, queries=600,
+    )  # fmt: skip
+
+
+RECIPES: Mapping[str, Callable[[], TrainConfig]] = {
+    recipe.__name__: recipe for recipe in (debug_cpu, cpu_hour, gpu_half_hour)
+}

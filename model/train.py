@@ -1,0 +1,180 @@
+"""
+Trains the whole encoder, trunk and linear step, on pictures and their edited copies.
+
+    python -m model train --recipe cpu_hour --data ../shared/data/train --out run
+    python -m model train --recipe cpu_hour --data ../shared/data/train --out run --resume
+    python -m model export --trained run/weights.pt --data ../shared/data/train --weights candidate.onnx
+
+The run starts from an encoder's file (the shipped one, if none is named) and never sees the held-out quarter, on
+which its curve, `curve.csv`, is read. One code path for CPU and CUDA. On the CPU, glibc gives the memory of every
+batch back to the system and fetches it anew; MALLOC_TRIM_THRESHOLD_=16000000000 MALLOC_TOP_PAD_=100000000
+MALLOC_MMAP_THRESHOLD_=4000000000 in the environment make a step up to three times as fast.
+"""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch  # noqa: TID251 - one of its doors
+
+from model.batch_edits import reduce
+from model.batches import Shelf, alike_mask, batch, shelve
+from model.calibrate import nearest_pairs, operating_distance
+from model.data import Picture, edited
+from model.evaluate import MAIN
+from model.graph import read_weights
+from model.learner import Learner
+from model.network import SiameseEncoder, layout_of
+from model.pairs import Looks
+from model.preprocess import to_square
+from model.recipes import TrainConfig
+from model.spec import EncoderSpec
+
+CURVE = "curve.csv"
+COLUMNS = ("step", "loss", "images_per_s", *MAIN)
+CHUNK = 64
+"""Images at a time where nothing is learned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """
+    Held-out pictures and copies of them, made once by the edits and the preprocessing that serving is measured with.
+
+    Attributes:
+        images: uint8 (R + families x Q, 3, size, size): the references, then each family's copies of the first Q.
+        looks: of the references.
+        queries: Q.
+    """
+
+    images: torch.Tensor
+    looks: Looks
+    queries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """
+    What of a run is no matter of its recipe.
+
+    Attributes:
+        start: the encoder's file to begin from.
+        out: the folder for checkpoints and curve.
+        resume: go on from the checkpoint in *out*.
+        until: leave off after this step, to be resumed; at the last step, if None.
+        tell: takes the lines of progress.
+    """
+
+    start: Path
+    out: Path
+    resume: bool = False
+    until: int | None = None
+    tell: Callable[[str], None] = print
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What one line of the curve says: step, mean loss since the last line, images a second, recall by family."""
+
+    step: int
+    loss: float
+    images_per_s: float
+    recall: tuple[float, ...]
+
+    def __str__(self) -> str:
+        """Return the progress line."""
+        recall = "  ".join(f"{name} {value:.3f}" for name, value in zip(MAIN, self.recall, strict=True))
+        return f"step {self.step:6d}  loss {self.loss:7.4f}  {self.images_per_s:6.1f} images/s  {recall}"
+
+
+def train(run: Run, fitting: Sequence[Picture], held_out: Sequence[Picture], config: TrainConfig) -> None:
+    """Train on *fitting*; *held_out* only draws the curve."""
+    torch.set_num_threads(config.threads)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    shelf = shelve(fitting, config.store_size, device, workers=2)
+    validation = validation_of(held_out, config)
+    learner = _learner(run.start, shelf, config, device)
+    alike = alike_mask(shelf.looks, nearest_pairs(_clean(learner, shelf), config.listed), device)
+    run.tell(f"{len(shelf):,} pictures, {int(alike.sum() - len(alike)) // 2:,} pairs of near-copies, on {device}")
+    if run.resume:
+        learner.resume(run.out)
+    else:
+        _record(run, Progress(0, 0.0, 0.0, recall(learner, validation, config)))
+    for part in _parts(learner.step, run.until or config.steps, config.save_every):
+        losses, began = [], time.monotonic()
+        losses += [learner.learn(batch(shelf, step, config), alike) for step in part]
+        rate = len(part) * config.pictures * (1 + config.copies) / (time.monotonic() - began)
+        learner.save(run.out)
+        _record(run, Progress(part.stop, float(np.mean(losses)), rate, recall(learner, validation, config)))
+
+
+def _parts(done: int, steps: int, save_every: int) -> Iterator[range]:
+    """Yield the steps that are left, cut at the checkpoints."""
+    while done < steps:
+        end = min(steps, done - done % save_every + save_every)
+        yield range(done, end)
+        done = end
+
+
+def _record(run: Run, progress: Progress) -> None:
+    """Tell a line of the curve and append it to the file; step 0 begins a new file."""
+    run.tell(str(progress))
+    run.out.mkdir(parents=True, exist_ok=True)
+    with (run.out / CURVE).open("w" if progress.step == 0 else "a", newline="") as file:
+        writer = csv.writer(file)
+        if progress.step == 0:
+            writer.writerow(COLUMNS)
+        writer.writerow([progress.step, f"{progress.loss:.5f}", f"{progress.images_per_s:.1f}", *progress.recall])
+
+
+def _learner(start: Path, shelf: Shelf, config: TrainConfig, device: torch.device) -> Learner:
+    """Return the run's state before its first step."""
+    weights, metadata = read_weights(start.read_bytes())
+    spec = EncoderSpec.from_metadata(metadata)
+    network = SiameseEncoder(layout_of(spec.architecture, spec.dim))
+    network.load_state_dict({name: torch.from_numpy(values) for name, values in weights.items()}, strict=False)
+    learner = Learner(network, spec, config, device)
+    learner.begin(batch(shelf, 0, config))
+    return learner
+
+
+def _describe(learner: Learner, images: torch.Tensor) -> npt.NDArray[np.float32]:
+    """Return unit descriptors, float32 (B, D), of uint8 images of the network's size."""
+    with torch.inference_mode():
+        parts = [learner.describe(part.to(learner.device).float()) for part in images.split(CHUNK)]
+    descriptors: npt.NDArray[np.float32] = torch.cat(parts).cpu().numpy()
+    return descriptors
+
+
+def _clean(learner: Learner, shelf: Shelf) -> npt.NDArray[np.float32]:
+    """Return the unit descriptors of all pictures as they are, float32 (P, D)."""
+    size = learner.config.input_size
+    with torch.inference_mode():
+        parts = [learner.describe(reduce(part[:, 0].float(), size)) for part in shelf.pixels.split(CHUNK)]
+    descriptors: npt.NDArray[np.float32] = torch.cat(parts).cpu().numpy()
+    return descriptors
+
+
+def validation_of(pictures: Sequence[Picture], config: TrainConfig) -> Validation:
+    """Prepare held-out *pictures*."""
+    asked = pictures[: config.queries]
+    views = [picture.pixels for picture in pictures]
+    views += [edited(picture, family, 1.0) for family in MAIN for picture in asked]
+    squares = np.stack([to_square(view, config.input_size, "BILINEAR").transpose(2, 0, 1) for view in views])
+    return Validation(torch.from_numpy(squares), Looks.of(pictures), len(asked))
+
+
+def recall(learner: Learner, validation: Validation, config: TrainConfig) -> tuple[float, ...]:
+    """Return the share of copies nearer than the nearest pairs of different pictures, for each main family."""
+    rows = _describe(learner, validation.images)
+    references = len(validation.looks.hashes)
+    edge = operating_distance(rows[:references], validation.looks, config.target)
+    copies = rows[references:].reshape(len(MAIN), validation.queries, -1)
+    distances = np.linalg.norm(copies - rows[: validation.queries], axis=2)
+    return tuple(round(float(share), 4) for share in (distances < edge).mean(1))

@@ -1,0 +1,289 @@
+"""Training: edits of whole batches, the loss, the memory bank, batches, checkpoints, and a whole small run."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from click.testing import CliRunner
+
+pytest.importorskip("torch", reason="needs the train extra")
+pytest.importorskip("onnx", reason="needs the train extra")
+
+import torch
+from torch.nn.functional import normalize
+
+from model import batch_edits
+from model.batch_edits import RELIGHTINGS, BatchEdit, EditMix, copies
+from model.batches import alike_mask, batch, rows_of, shelve
+from model.calibrate import Pair
+from model.cli import main
+from model.data import Picture, is_held_out
+from model.encoder import SHIPPED_WEIGHTS
+from model.graph import read_weights, write
+from model.learner import STATE, WEIGHTS, CentredLinear
+from model.loss import Bank, LossConfig, info_nce, koleo, loss, pooled
+from model.network import SiameseEncoder, layout_of
+from model.preprocess import to_square
+from model.recipes import RECIPES, Curriculum, TrainConfig, debug_cpu
+from model.spec import EncoderSpec
+from model.train import Run, train
+from model.whitening import fit
+
+Pixels = npt.NDArray[np.uint8]
+EDITS: tuple[BatchEdit, ...] = (
+    *RELIGHTINGS,
+    batch_edits.grey,
+    batch_edits.zoom_crop,
+    batch_edits.salt_and_pepper,
+    batch_edits.gaussian_noise,
+)
+
+
+@pytest.fixture(scope="module")
+def images(photos: Mapping[str, Pixels]) -> torch.Tensor:
+    """Give the photographs as a batch, float32 (4, 3, 64, 64) on 0-255."""
+    squares = [to_square(pixels, 64, "BILINEAR").transpose(2, 0, 1) for pixels in photos.values()]
+    return torch.from_numpy(np.stack(squares)).float()
+
+
+@pytest.fixture(scope="module")
+def tiles(photos: Mapping[str, Pixels]) -> list[Picture]:
+    """Cut the photographs into 280 small pictures that do not overlap."""
+    cut = [
+        whole[top : top + 60, left : left + 60]
+        for whole in photos.values()
+        for top in range(0, whole.shape[0] - 59, 60)
+        for left in range(0, whole.shape[1] - 59, 60)
+    ]
+    return [Picture(f"tiles/{number}", pixels) for number, pixels in enumerate(cut) if pixels.std() > 12]
+
+
+def _seeded(seed: int = 0) -> torch.Generator:
+    """Return a generator with a fixed seed."""
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_no_strength_changes_nothing(images: torch.Tensor, edit: BatchEdit) -> None:
+    """At strength 0 each edit gives back its input, but for rounding."""
+    torch.testing.assert_close(edit(images, _seeded(), torch.zeros(4, 1, 1, 1)), images, atol=0.2, rtol=0)
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_full_strength_changes_every_image(images: torch.Tensor, edit: BatchEdit) -> None:
+    """At strength 1 each image is another one, and the same seed makes the same one."""
+    first, again = (edit(images, _seeded(), torch.ones(4, 1, 1, 1)) for _ in range(2))
+    assert ((first - images).abs().mean((1, 2, 3)) > 0.01).all()
+    torch.testing.assert_close(first, again, atol=0, rtol=0)
+
+
+def test_zoom_shows_a_window_of_the_image() -> None:
+    """On an image whose values are its coordinates, the window is as large as the zoom says, and inside."""
+    slope = torch.linspace(0, 255, 101).expand(8, 3, 101, 101)
+    window = batch_edits.zoom_crop(slope, _seeded(), torch.ones(8, 1, 1, 1))
+    width = (window[..., -2] - window[..., 1])[:, 0, 50] / (255 * 98 / 100)
+    assert (width > 1 / 1.5 - 0.01).all()
+    assert (width < 1.001).all()
+    assert window.min() > -1
+    assert window.max() < 256
+
+
+def test_noise_keeps_to_its_range() -> None:
+    """Salt and pepper hit at most 6 % of the pixels, half of them white; sigma is at most 30."""
+    flat = torch.full((64, 3, 64, 64), 128.0)
+    hit = batch_edits.salt_and_pepper(flat, _seeded(), torch.ones(64, 1, 1, 1))
+    shares = (hit != 128).float().mean((1, 2, 3))
+    assert 0.02 < shares.mean() < 0.04
+    assert shares.max() < 0.07
+    assert int((hit == 255).sum()) == pytest.approx(int((hit == 0).sum()), rel=0.1)
+    sigmas = batch_edits.gaussian_noise(flat, _seeded(), torch.ones(64, 1, 1, 1)).std((1, 2, 3))
+    assert sigmas.max() < 30.5
+    assert 12 < sigmas.mean() < 18
+
+
+def test_copies_are_on_the_scale_and_follow_the_mix(images: torch.Tensor) -> None:
+    """A mix of nothing but noise leaves the mean alone; any mix stays on 0-255."""
+    many = images.repeat(8, 1, 1, 1)
+    edited = copies(many, _seeded(), 1.0, EditMix())
+    assert (edited.min() >= 0, edited.max() <= 255) == (True, True)
+    only = EditMix(colour=0, zoom=0, noise=0, combined=0, grey=1, rescale=0)
+    grey = copies(many, _seeded(), 1.0, only)
+    assert ((grey.amax(1) - grey.amin(1)) <= (many.amax(1) - many.amin(1)) + 0.01).all()
+
+
+def test_reduction_is_that_of_serving(photos: Mapping[str, Pixels]) -> None:
+    """Torch's antialiased reduction gives Pillow's pixels, to a level or so."""
+    square = to_square(photos["cat"], 208, "BILINEAR")
+    expected = to_square(square, 160, "BILINEAR").transpose(2, 0, 1).astype(np.float32)
+    found = batch_edits.reduce(torch.from_numpy(square.transpose(2, 0, 1).copy())[None].float(), 160)[0].numpy()
+    assert np.abs(found - expected).max() <= 2
+
+
+def _unit(rng: np.random.Generator, *shape: int) -> torch.Tensor:
+    """Return random unit rows."""
+    return normalize(torch.from_numpy(rng.standard_normal(shape)), dim=-1)
+
+
+def test_the_loss_equals_a_slow_one() -> None:
+    """InfoNCE over masked others plus KoLeo, recomputed pair by pair."""
+    rng, config = np.random.default_rng(0), LossConfig(temperature=0.5, spread=2.0, shared=0.0)
+    clean, edits, others = (_unit(rng, rows, 4) for rows in (3, 6, 9))
+    owner, alike = torch.arange(3).repeat(2), torch.from_numpy(rng.random((3, 9)) < 0.3)
+    terms = []
+    for m in range(6):
+        n = int(owner[m])
+        for row in (clean[n], edits[m]):
+            likeness = math.exp(float(clean[n] @ edits[m]) / 0.5)
+            rest = sum(math.exp(float(row @ others[k]) / 0.5) for k in range(9) if not alike[n, k])
+            terms.append(-math.log(likeness / (likeness + rest)))
+    gaps = [min(float((clean[n] - others[k]).norm()) for k in range(9) if not alike[n, k]) for n in range(3)]
+    expected = np.mean(terms) - 2 * np.mean(np.log(gaps))
+    assert float(loss(clean, edits, owner, others, alike, config)) == pytest.approx(expected)
+
+
+def test_pooled_pressure_is_one_for_all() -> None:
+    """Wholly shared, every row feels the mean of all rows' pressures; not shared, its own."""
+    own = torch.tensor([0.0, math.log(3.0)])
+    torch.testing.assert_close(pooled(own, 0.0), own)
+    torch.testing.assert_close(pooled(own, 1.0), torch.full((2,), math.log(2.0)))
+
+
+def test_the_loss_falls_as_pairs_close_and_rises_as_others_near() -> None:
+    """Both halves of the loss point the right way."""
+    near, far = (info_nce(torch.tensor([cosine]), torch.tensor([10.0]), 0.05) for cosine in (0.9, 0.5))
+    assert near < far
+    rows, none = _unit(np.random.default_rng(0), 1, 4), torch.zeros(1, 1, dtype=torch.bool)
+    assert koleo(rows, normalize(rows + 0.1), none) > koleo(rows, -rows, none)
+
+
+def test_the_bank_is_a_ring() -> None:
+    """It gives what was put in, and the newest takes the oldest's place."""
+    bank = Bank(3, 2, torch.device("cpu"))
+    bank.push(torch.ones(2, 2), torch.tensor([7, 8]))
+    assert bank.filled()[1].tolist() == [7, 8]
+    bank.push(2 * torch.ones(2, 2), torch.tensor([9, 10]))
+    assert bank.filled()[1].tolist() == [10, 8, 9]
+    assert bank.filled()[0][:, 0].tolist() == [2, 1, 2]
+
+
+def test_near_copies_are_masked(photos: Mapping[str, Pixels]) -> None:
+    """A picture and itself, and a picture and its shifted twin; others not."""
+    cat = photos["cat"]
+    pictures = [Picture(f"x/{i}", pixels) for i, pixels in enumerate([cat, cat[:-20, 30:], photos["coffee"]])]
+    looks = shelve(pictures, 32, torch.device("cpu"), workers=1).looks
+    mask = alike_mask(looks, [Pair(0, 1, 0.1), Pair(0, 2, 0.2)], torch.device("cpu"))
+    assert mask.tolist() == [[True, True, False], [True, True, False], [False, False, True]]
+
+
+def test_an_epoch_sees_each_picture_once() -> None:
+    """The batches of an epoch are disjoint, and another epoch has another order."""
+    config = replace(debug_cpu(), pictures=5)
+    rows = torch.cat([rows_of(step, 20, config) for step in range(4)])
+    assert sorted(rows.tolist()) == list(range(20))
+    assert rows_of(4, 20, config).tolist() != rows_of(0, 20, config).tolist()
+
+
+def test_a_batch_is_decided_by_its_step(tiles: list[Picture]) -> None:
+    """The same step gives the same batch, of the stated shape; a varied one differs."""
+    shelf, config = shelve(tiles[:20], 64, torch.device("cpu"), workers=1), replace(debug_cpu(), input_size=32)
+    first, again, other = (batch(shelf, 3, some) for some in (config, config, replace(config, vary=1.0)))
+    assert first.images.shape == (60, 3, 32, 32)
+    torch.testing.assert_close(first.images, again.images, atol=0, rtol=0)
+    assert not torch.equal(first.images, other.images)
+    assert first.owner.tolist() == [*range(20), *range(20)]
+
+
+def test_edits_grow_along_the_curriculum() -> None:
+    """From the first strength to the whole range, and not beyond."""
+    curriculum = Curriculum(first=0.5, ramp=0.4)
+    assert [curriculum.strength(done) for done in (0.0, 0.2, 0.4, 1.0)] == pytest.approx([0.5, 0.75, 1.0, 1.0])
+
+
+def test_the_centred_layer_points_where_the_plain_one_does() -> None:
+    """Directions are the same before training, and it folds back into a plain layer."""
+    torch.manual_seed(0)
+    plain, features = torch.nn.Linear(6, 3), torch.rand(10, 6) + 2
+    centred = CentredLinear(plain, features)
+    torch.testing.assert_close(normalize(centred(features)), normalize(plain(features)))
+    plain.load_state_dict(centred.plain())
+    torch.testing.assert_close(plain(features), centred(features))
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipes_give_whole_configurations(name: str) -> None:
+    """Each warms up within its steps and asks for edits that add up."""
+    config = RECIPES[name]()
+    mix = config.mix
+    assert config.warm_up < config.steps
+    assert mix.colour + mix.zoom + mix.noise + mix.combined + mix.grey + mix.rescale <= 1
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory, tiles: list[Picture]) -> Path:
+    """Write an encoder with the shipped trunk and plain PCA whitening in place of the shipped linear step."""
+    weights, metadata = read_weights(SHIPPED_WEIGHTS.read_bytes())
+    spec = EncoderSpec.from_metadata(metadata)
+    network = SiameseEncoder(layout_of(spec.architecture, spec.dim))
+    network.load_state_dict({name: torch.from_numpy(values) for name, values in weights.items()}, strict=False)
+    squares = np.stack([to_square(tile.pixels, 96, "BILINEAR").transpose(2, 0, 1) for tile in _split(tiles)[0]])
+    with torch.no_grad():
+        features = network.pool((torch.from_numpy(squares).float() - 127) / 128).numpy()
+        jitter = np.random.default_rng(0).standard_normal(features.shape, np.float32)
+        plain = fit(features, (features + jitter)[:, None], dim=spec.dim, floor=1e6)
+        network.whiten.weight.copy_(torch.from_numpy(plain.weight / np.abs(plain.weight).max()))
+        network.whiten.bias.copy_(torch.from_numpy(plain.bias / np.abs(plain.weight).max()))
+    path = tmp_path_factory.mktemp("start") / "start.onnx"
+    write(path, network, spec)
+    return path
+
+
+def _curve(out: Path) -> list[dict[str, float]]:
+    """Read a run's curve."""
+    with (out / "curve.csv").open() as file:
+        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+
+
+def _split(tiles: list[Picture]) -> tuple[list[Picture], list[Picture]]:
+    """Return what fits and what is held out."""
+    return [tile for tile in tiles if not is_held_out(tile.name)], [tile for tile in tiles if is_held_out(tile.name)]
+
+
+def _tiny() -> TrainConfig:
+    """Return a run of four steps."""
+    return replace(debug_cpu(), steps=4, save_every=2, pictures=4, input_size=32, store_size=32, queries=4)
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_where_it_was_left(tiles: list[Picture], start: Path, tmp_path: Path) -> None:
+    """Left off and resumed, a run ends near where an unbroken one does; its files stay small."""
+    for out, spans in (("whole", [(False, None)]), ("broken", [(False, 2), (True, None)])):
+        for resume, until in spans:
+            train(Run(start, tmp_path / out, resume, until, lambda _: None), *_split(tiles), _tiny())
+    whole, broken = (torch.load(tmp_path / out / WEIGHTS, weights_only=True) for out in ("whole", "broken"))
+    assert [row["step"] for row in _curve(tmp_path / "broken")] == [0, 2, 4]
+    for name, values in whole.items():
+        torch.testing.assert_close(broken[name], values, atol=2e-3, rtol=1e-2)
+    assert max((tmp_path / "whole" / name).stat().st_size for name in (WEIGHTS, STATE)) < 16e6
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_debug_cpu_improves_recall(tiles: list[Picture], start: Path, tmp_path: Path) -> None:
+    """The recipe raises recall on pictures that it does not learn from."""
+    train(Run(start, tmp_path, tell=lambda _: None), *_split(tiles), debug_cpu())
+    first, *_, last = ([row[name] for name in ("colour", "zoom_crop", "noise", "combined")] for row in _curve(tmp_path))
+    assert sum(last) > sum(first) + 0.2
+
+
+def test_training_without_data_says_where_it_looked(tmp_path: Path) -> None:
+    """The command names the place and the option."""
+    options = ["--recipe", "debug_cpu", "--data", str(tmp_path), "--out", str(tmp_path / "run")]
+    result = CliRunner().invoke(main, ["train", *options])
+    assert (result.exit_code, str(tmp_path) in result.stderr) == (1, True)
