@@ -31,6 +31,7 @@ class Candidate:
         record: where it comes from.
         as_of: how many batches had been written when `known` was looked up; see Judge.
         known: its own earlier entry.
+        settled: whether the file is untouched since then, so that nothing but its judgement is missing.
         data: the file's bytes, dropped once they are decoded.
         size: number of bytes that were read.
         sha256: of these bytes.
@@ -42,6 +43,7 @@ class Candidate:
     record: ImageRecord
     as_of: int = 0
     known: Entry | None = None
+    settled: bool = False
     data: bytes | None = field(default=None, repr=False)
     size: int = 0
     sha256: str = ""
@@ -58,4 +60,4 @@ class Candidate:
         """Bytes kept in memory, or about to be read into it."""
         if self.data is not None:
             return len(self.data)
-        return 0 if self.sha256 else max(self.record.held, self.record.size)
+        return 0 if self.sha256 or self.settled else max(self.record.held, self.record.size)

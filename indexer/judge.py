@@ -82,7 +82,7 @@ class _Batch:
         self._fresh = fresh
         self._originals = Originals(store.settings.radius)
         self._hits = _search(store, candidates)
-        changed = [c.uri for c in candidates if c.known and c.known.is_original and c.known.sha256 != c.sha256]
+        changed = [c.uri for c in candidates if _may_orphan(c)]
         self._copies = store.copies_of(changed) if changed else {}
         self._looked_up = set(changed)
         self._pending: dict[str, Entry] = {}
@@ -91,6 +91,8 @@ class _Batch:
 
     def judge(self, number: int, candidate: Candidate) -> Verdict:
         known = self._fresh.by_uri.get(candidate.uri, candidate.known)
+        if known and candidate.settled:
+            return verdict_on(known, unchanged=True)
         if known and known.sha256 == candidate.sha256:
             return self._unchanged(known, candidate)
         if known and known.is_original:
@@ -187,6 +189,12 @@ class _Batch:
             promoted += [home.uri] if home.is_original else []
         self.flush()
         self._store.remove(promoted, originals=False)
+
+
+def _may_orphan(candidate: Candidate) -> bool:
+    """Return whether an original's file has changed, so that its copies may need another."""
+    known = candidate.known
+    return known is not None and known.is_original and not candidate.settled and known.sha256 != candidate.sha256
 
 
 def _search(store: Store, candidates: Sequence[Candidate]) -> dict[int, Hits]:

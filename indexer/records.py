@@ -62,6 +62,11 @@ class ImageRecord:
     read: Callable[[], bytes] = field(repr=False, compare=False)
     held: int = 0
 
+    @property
+    def settled(self) -> bool:
+        """Nothing is known of a record yet."""
+        return False
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:

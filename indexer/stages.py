@@ -58,17 +58,12 @@ class Stages:
     max_pixels: int
     written: Callable[[], int] = int
 
-    def look_up(self, records: Sequence[ImageRecord]) -> list[Candidate | Verdict]:
-        """Find each image's own earlier entry; one that is untouched since then is decided without reading it."""
+    def look_up(self, records: Sequence[ImageRecord]) -> list[Candidate]:
+        """Find each image's own earlier entry; one that is untouched since then will not be read."""
         with self.clock("look up"):
-            known = self.store.get([record.uri for record in records])
+            found = self.store.get([record.uri for record in records])
         as_of = self.written()
-        return [
-            verdict_on(known[record.uri], unchanged=True)
-            if record.uri in known and is_untouched(known[record.uri], record)
-            else Candidate(record, as_of, known.get(record.uri))
-            for record in records
-        ]
+        return [_candidate(record, as_of, found.get(record.uri)) for record in records]
 
     def read(self, candidate: Candidate) -> Candidate:
         """Read the bytes and hash them."""
@@ -81,8 +76,9 @@ class Stages:
     def find_twins(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """Find entries with the same bytes, an image's own among them; those images need not be decoded."""
         with self.clock("look up"):
-            twins = self.store.with_bytes(sorted({c.sha256 for c in candidates if not _own_twin(c)}))
-        return [replace(c, twin=_own_twin(c) or twins.get(c.sha256)) for c in candidates]
+            wanted = {c.sha256 for c in candidates if not c.settled and not _own_twin(c)}
+            twins = self.store.with_bytes(sorted(wanted)) if wanted else {}
+        return [c if c.settled else replace(c, twin=_own_twin(c) or twins.get(c.sha256)) for c in candidates]
 
     def describe(self, candidate: Candidate) -> Candidate:
         """Decode and encode; an image whose bytes are known takes its picture from there."""
@@ -102,7 +98,11 @@ class Stages:
         vectors = [c.picture.descriptor for c in candidates if c.picture and not c.twin]
         with self.clock("search"):
             hits = iter(self.store.near(np.stack(vectors)) if vectors else ())
-        return [_answer(c, Hits(()) if c.twin else next(hits)) for c in candidates]
+        return [_answer(c, next(hits) if c.picture and not c.twin else Hits(())) for c in candidates]
+
+
+def _candidate(record: ImageRecord, as_of: int, known: Entry | None) -> Candidate:
+    return Candidate(record, as_of, known, settled=known is not None and is_untouched(known, record))
 
 
 def _read_already() -> bytes:
@@ -115,7 +115,7 @@ def _own_twin(candidate: Candidate) -> Entry | None:
 
 
 def _answer(candidate: Candidate, hits: Hits) -> Verdict:
-    if candidate.known and candidate.known.sha256 == candidate.sha256:
+    if candidate.known and (candidate.settled or candidate.known.sha256 == candidate.sha256):
         return verdict_on(candidate.known, unchanged=True)
     matches: Sequence[Match] = hits.matches
     if candidate.twin:

@@ -3,7 +3,7 @@ Laziness, threads, order and failures: they live here and nowhere else.
 
 A stage is an ordinary function of one item or of a list of items.
 Items that are decided already (a Verdict) pass every stage untouched and keep their place.
-`each` runs a stage on threads, `in_batches` on the thread that reads the stream.
+`each` runs a stage on threads (but for settled items), `in_batches` on the thread that reads the stream.
 Both keep the order, hold a bounded number of items and of bytes, and let every error but ImageError end the run.
 """
 
@@ -21,7 +21,7 @@ from indexer.records import Outcome, Verdict
 
 
 class Item(Protocol):
-    """What can flow: it has a name, and knows how many bytes it keeps in memory."""
+    """What can flow: it has a name, and knows how many bytes it keeps in memory, and whether threads may skip it."""
 
     @property
     def uri(self) -> str:
@@ -31,6 +31,11 @@ class Item(Protocol):
     @property
     def held(self) -> int:
         """Bytes that would be freed with it."""
+        ...
+
+    @property
+    def settled(self) -> bool:
+        """Whether the stages on threads have nothing to do for it."""
         ...
 
 
@@ -63,33 +68,34 @@ def rejected(uri: str, error: ImageError) -> Verdict:
 
 
 def each(
-    stage: Callable[[A], B | Verdict], items: Iterable[A | Verdict], limits: Limits, *, workers: int
-) -> Iterator[B | Verdict]:
+    stage: Callable[[A], A | Verdict], items: Iterable[A | Verdict], limits: Limits, *, workers: int
+) -> Iterator[A | Verdict]:
     """
-    Yield *stage* of each item, in order, computed on *workers* threads.
+    Yield *stage* of each item, in order, computed on *workers* threads; settled items pass as they are.
 
     At most `limits.batch` items, and about `limits.held_bytes` bytes, are read ahead.
     """
     pool = ThreadPoolExecutor(workers)
-    ahead: deque[tuple[Future[B | Verdict] | Verdict, int]] = deque()
+    ahead: deque[tuple[Future[A | Verdict] | A | Verdict, int]] = deque()
     held = 0
     try:
         for item in items:
-            size = 0 if isinstance(item, Verdict) else item.held
-            ahead.append((item if isinstance(item, Verdict) else pool.submit(_guarded, stage, item), size))
-            held += size
-            while len(ahead) > limits.batch or (held > limits.held_bytes and ahead):
+            if isinstance(item, Verdict) or item.settled:
+                ahead.append((item, 0))
+            else:
+                ahead.append((pool.submit(_guarded, stage, item), item.held))
+                held += item.held
+            while len(ahead) > limits.batch or held > limits.held_bytes:
                 done, size = ahead.popleft()
                 held -= size
-                yield done if isinstance(done, Verdict) else done.result()
-        while ahead:
-            done, _ = ahead.popleft()
-            yield done if isinstance(done, Verdict) else done.result()
+                yield done.result() if isinstance(done, Future) else done
+        for done, _ in ahead:
+            yield done.result() if isinstance(done, Future) else done
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _guarded(stage: Callable[[A], B | Verdict], item: A) -> B | Verdict:
+def _guarded(stage: Callable[[A], A | Verdict], item: A) -> A | Verdict:
     try:
         return stage(item)
     except ImageError as error:

@@ -65,6 +65,7 @@ def test_outcomes_are_those_of_one_image_at_a_time(stream: list[Image], limits: 
 
 
 @given(streams, streams, all_limits)
+@example([Image("a", 0, 0), Image("b", 1, 0)], [Image("a", 5, 5), Image("b", 1, 0)], Limits(batch=9))
 @settings(max_examples=200, deadline=None)
 def test_rows_do_not_depend_on_batches(first: list[Image], second: list[Image], limits: Limits) -> None:
     """Law 2: the collection after two runs is the same, byte for byte, for any limits."""

@@ -20,6 +20,7 @@ class Thing:
 
     uri: str
     held: int = 0
+    settled: bool = False
 
 
 def number(thing: Thing) -> Thing:
@@ -91,6 +92,12 @@ def test_a_bug_ends_the_run() -> None:
 
     with pytest.raises(TypeError, match="1"):
         list(each(stage, [Thing("1")], Limits(), workers=2))
+
+
+def test_settled_items_skip_the_threads() -> None:
+    """What is settled keeps its place and is not handed to the stage."""
+    things = [Thing("1"), Thing("2x", settled=True), Thing("3")]
+    assert list(each(number, things, Limits(), workers=2)) == things
 
 
 def test_closing_the_stream_stops_its_threads() -> None:
