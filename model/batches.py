@@ -79,19 +79,33 @@ def _shelve_one(
     return perceptual_hash(plain), thumbnail(plain)
 
 
-def alike_mask(looks: Looks, near: Sequence[Pair], device: torch.device) -> Tensor:
+@dataclass(frozen=True, slots=True)
+class Neighbours:
     """
-    Return which pictures are never pushed apart, bool (P, P): a picture and itself, and near-copies.
+    Pictures that look alike, and pictures that only an encoder takes for alike.
 
-    Near-copies are what the hash calls so among all pairs, and what both plain checks do among the pairs in *near*,
-    which should be the nearest ones of an encoder.
+    Attributes:
+        alike: bool (P, P): never pushed apart; a picture and itself, and near-copies.
+        hard: int64 (H, 2): the nearest pairs that are none of these, nearest first.
+    """
+
+    alike: Tensor
+    hard: Tensor
+
+
+def neighbours(looks: Looks, near: Sequence[Pair], device: torch.device) -> Neighbours:
+    """
+    Sort the pairs in *near*, the nearest ones of an encoder, by both plain checks.
+
+    All other pairs are checked by the hash alone.
     """
     signs = torch.from_numpy(looks.hashes).to(device).float() * 2 - 1
-    mask = torch.cat([part @ signs.T >= signs.shape[1] - 2 * HASH_BITS_ALIKE for part in signs.split(1024)])
-    pairs = [(pair.first, pair.second) for pair in near if looks.alike(pair.first, pair.second)]
-    for first, second in pairs:
-        mask[first, second] = mask[second, first] = True
-    return mask.fill_diagonal_(True)
+    alike = torch.cat([part @ signs.T >= signs.shape[1] - 2 * HASH_BITS_ALIKE for part in signs.split(1024)])
+    same = [looks.alike(pair.first, pair.second) for pair in near]
+    rows = torch.tensor([(pair.first, pair.second) for pair in near], dtype=torch.int64, device=device).view(-1, 2)
+    copies_, hard = (rows[torch.tensor([one == kind for one in same], device=device)] for kind in (True, False))
+    alike[copies_[:, 0], copies_[:, 1]] = alike[copies_[:, 1], copies_[:, 0]] = True
+    return Neighbours(alike.fill_diagonal_(True), hard)
 
 
 def rows_of(step: int, count: int, config: TrainConfig) -> Tensor:
@@ -102,15 +116,22 @@ def rows_of(step: int, count: int, config: TrainConfig) -> Tensor:
     return order[place * size : (place + 1) * size]
 
 
+def hard_rows(hard: Tensor, rng: Generator, pairs: int) -> Tensor:
+    """Draw *pairs* of the hard pairs, the nearest most often; int64 (2 x pairs,), or none where none are known."""
+    drawn = len(hard) * torch.rand(pairs if len(hard) else 0, generator=rng, device=rng.device) ** 2
+    return hard[drawn.long()].flatten()
+
+
 def generator(step: int, config: TrainConfig, device: torch.device) -> Generator:
     """Return the randomness of *step*."""
     return torch.Generator(device).manual_seed(config.seed * 1_000_003 + step)
 
 
-def batch(shelf: Shelf, step: int, config: TrainConfig) -> Batch:
-    """Return the batch of *step*."""
+def batch(shelf: Shelf, hard: Tensor, step: int, config: TrainConfig) -> Batch:
+    """Return the batch of *step*: pictures in their turn, and some of the *hard* pairs."""
     device = shelf.pixels.device
-    rng, ids = generator(step, config, device), rows_of(step, len(shelf), config).to(device)
+    rng = generator(step, config, device)
+    ids = torch.cat([rows_of(step, len(shelf), config).to(device), hard_rows(hard, rng, config.hard)])
     owner = torch.arange(len(ids), device=device).repeat(config.copies)
     flip = torch.rand(len(ids), generator=rng, device=device) < 0.5
     strength = config.curriculum.strength(step / config.steps)

@@ -80,7 +80,7 @@ def plain() -> ExportConfig:
 
 def trained() -> ExportConfig:
     """Return the recipe for a checkpoint of `train`."""
-    return ExportConfig("lite0-trained", input_size=160)
+    return ExportConfig("lite0-trained", input_size=128, tune=TuneConfig(rate=3e-4, spread=1.0))
 
 
 RECIPES = {recipe.__name__: recipe for recipe in (tuned, plain, trained)}

@@ -24,7 +24,7 @@ import numpy.typing as npt
 import torch  # noqa: TID251 - one of its doors
 
 from model.batch_edits import reduce
-from model.batches import Shelf, alike_mask, batch, shelve
+from model.batches import Shelf, batch, neighbours, shelve
 from model.calibrate import nearest_pairs, operating_distance
 from model.data import Picture, edited
 from model.evaluate import MAIN
@@ -38,6 +38,7 @@ from model.spec import EncoderSpec
 
 CURVE = "curve.csv"
 COLUMNS = ("step", "loss", "images_per_s", *MAIN)
+NONE_HARD = torch.empty(0, 2, dtype=torch.int64)
 CHUNK = 64
 """Images at a time where nothing is learned."""
 
@@ -100,16 +101,16 @@ def train(run: Run, fitting: Sequence[Picture], held_out: Sequence[Picture], con
     shelf = shelve(fitting, config.store_size, device, workers=2)
     validation = validation_of(held_out, config)
     learner = _learner(run.start, shelf, config, device)
-    alike = alike_mask(shelf.looks, nearest_pairs(_clean(learner, shelf), config.listed), device)
-    run.tell(f"{len(shelf):,} pictures, {int(alike.sum() - len(alike)) // 2:,} pairs of near-copies, on {device}")
     if run.resume:
         learner.resume(run.out)
-    else:
+    known = neighbours(shelf.looks, nearest_pairs(_clean(learner, shelf), config.listed), device)
+    run.tell(f"{len(shelf):,} pictures, {len(known.hard):,} hard pairs, on {device}")
+    if not run.resume:
         _record(run, Progress(0, 0.0, 0.0, recall(learner, validation, config)))
     for part in _parts(learner.step, run.until or config.steps, config.save_every):
         losses, began = [], time.monotonic()
-        losses += [learner.learn(batch(shelf, step, config), alike) for step in part]
-        rate = len(part) * config.pictures * (1 + config.copies) / (time.monotonic() - began)
+        losses += [learner.learn(batch(shelf, known.hard, step, config), known.alike) for step in part]
+        rate = len(part) * (config.pictures + 2 * config.hard) * (1 + config.copies) / (time.monotonic() - began)
         learner.save(run.out)
         _record(run, Progress(part.stop, float(np.mean(losses)), rate, recall(learner, validation, config)))
 
@@ -140,7 +141,7 @@ def _learner(start: Path, shelf: Shelf, config: TrainConfig, device: torch.devic
     network = SiameseEncoder(layout_of(spec.architecture, spec.dim))
     network.load_state_dict({name: torch.from_numpy(values) for name, values in weights.items()}, strict=False)
     learner = Learner(network, spec, config, device)
-    learner.begin(batch(shelf, 0, config))
+    learner.begin(batch(shelf, NONE_HARD.to(device), 0, config))
     return learner
 
 
