@@ -167,13 +167,30 @@ class _Batch:
         stored = {entry.uri: self._fresh.newest(entry) for entry in self._copies.get(uri, ())}
         group = stored | {entry.uri: entry for entry in self._fresh.copies_of(uri)}
         orphans = [entry for entry in group.values() if entry.original == uri]
+        homes = self._leftovers(orphans)
+        orphans = [orphan for orphan in orphans if orphan.uri not in homes]
         if orphans:
-            self._rehome(sorted(orphans, key=lambda entry: (entry.distance, entry.uri)))
+            orphans.sort(key=lambda entry: (entry.distance, entry.sha256, entry.uri))  # equal bytes side by side
+            self._rehome(orphans, {entry.sha256: entry for entry in homes.values()})
 
-    def _rehome(self, orphans: Sequence[Entry]) -> None:
-        """Judge *orphans* again, nearest to their lost original first; the first may become the new original."""
+    def _leftovers(self, orphans: Sequence[Entry]) -> dict[str, Entry]:
+        """Return those *orphans* that a killed run has made originals already; delete the copy rows it left."""
+        stored = [orphan.uri for orphan in orphans if orphan.uri not in self._fresh.by_uri]
+        found = self._store.get(stored).values() if stored else ()
+        leftovers = {entry.uri: entry for entry in found if entry.is_original}
+        if leftovers:
+            self._store.remove(list(leftovers), originals=False)
+        for entry in leftovers.values():
+            self._fresh.add(entry)
+        return leftovers
+
+    def _rehome(self, orphans: Sequence[Entry], homes: dict[str, Entry]) -> None:
+        """
+        Judge *orphans* again, nearest to their lost original first; the first may become the new original.
+
+        *homes* holds, by sha256, those that have one already.
+        """
         hits = self._store.near(np.stack([orphan.descriptor for orphan in orphans]))
-        homes: dict[str, Entry] = {}
         promoted: list[str] = []
         for orphan, found in zip(orphans, hits, strict=True):
             twin = homes.get(orphan.sha256)

@@ -97,12 +97,14 @@ class Oracle:
         if image.broken:
             return "rejected", None, None
         orphans = sorted(
-            (distance, name) for name, (_, original, distance) in self.state.items() if original == image.name
+            (distance, hashlib.sha256(copy.data).hexdigest(), name)
+            for name, (copy, original, distance) in self.state.items()
+            if original == image.name
         )
         self.state.pop(image.name, None)
-        for _, name in orphans:
+        for *_, name in orphans:
             orphan = self.state.pop(name)[0]
-            others = [self.state[other] for _, other in orphans if other in self.state]
+            others = [self.state[other] for *_, other in orphans if other in self.state]
             rehomed = [row for row in others if row[1] != image.name]
             self.state[name] = (orphan, *self._home(orphan, rehomed))
         original, distance = self._home(image, list(self.state.values()))

@@ -46,7 +46,7 @@ class _Lazy(click.Group):
 @click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="twinlens")
 def cli() -> None:
-    r"""
+    """
     Find the copies in an image archive, and only the copies.
 
     \b
@@ -63,17 +63,19 @@ def cli() -> None:
       1  a bug in Twinlens            5  done, but some images were rejected
       2  usage or configuration      10  query --exit-code: a copy was found
       3  Milvus or a source failed  130  interrupted; run again to go on
-    """
+    """  # noqa: D301 - click wants the character \b itself
 
 
 def main() -> None:
     """Run the command line and exit with the code of what happened."""
     gc.disable()  # a seventh of the start would be garbage collections among imports; runs.py turns it on again
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - lives as long as the process
     sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     sys.exit(run(sys.argv[1:]))
 
 
-def run(arguments: list[str]) -> int:
+def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one for each way to end
     """Return the exit code of the command line *arguments*; every error that is the user's is one line."""
     try:
         with cli.make_context("twinlens", arguments) as context:  # not main(): it has exit codes of its own
@@ -92,13 +94,22 @@ def run(arguments: list[str]) -> int:
     except TwinlensError as error:
         click.echo(f"twinlens: {error}", err=True)
         return error.exit_code
+    except OSError as error:
+        place = error.filename or "standard output or a file"
+        click.echo(f"twinlens: cannot use {place}: {error.strerror}; free space there, or name another place", err=True)
+        _silence()
+        return ExitCode.OUTSIDE
     return int(code or ExitCode.DONE)
 
 
 def _closed_pipe() -> int:
     """End as a program does whose reader went away; nothing more may be written to it at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _silence()
     return 128 + signal.SIGPIPE
+
+
+def _silence() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def installed_version() -> str:

@@ -15,7 +15,7 @@ from indexer.cli.options import collection_options, encoder_options, source_opti
 @click.option("--radius", type=float, help="Distance below which images are copies, for a new collection.  [0.01]")
 @encoder_options
 def ingest(sources: tuple[str, ...], uri: str, collection: str, radius: float | None, **options: Any) -> int:  # noqa: ANN401
-    r"""
+    """
     Read images, find the copies among them and in the collection, and store them all.
 
     A SOURCE is an image, a folder (with all that is in it), a .tar (also .gz .xz .bz2 .zst) or .zip
@@ -28,7 +28,7 @@ def ingest(sources: tuple[str, ...], uri: str, collection: str, radius: float | 
     \b
       twinlens ingest photos/ --exclude 'thumbs/' --report today.jsonl
       find . -name '*.png' -print0 | twinlens ingest -0 -
-    """
+    """  # noqa: D301 - click wants the character \b itself
     from indexer.cli.runs import Output, carry_out, code_of  # noqa: PLC0415 - heavy, and not needed for --help
     from indexer.jobs.index import open_index  # noqa: PLC0415 - as above
     from indexer.sources import check_sources, counter  # noqa: PLC0415 - as above

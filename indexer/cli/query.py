@@ -16,7 +16,7 @@ from indexer.errors import ExitCode
 @click.option("--exit-code", "tell", is_flag=True, help="Exit with 10 when a copy was found.")
 @encoder_options
 def query(sources: tuple[str, ...], uri: str, collection: str, tell: bool, **options: Any) -> int:  # noqa: ANN401
-    r"""
+    """
     Tell whether images are copies of what the collection holds; nothing is stored.
 
     Each image is judged on its own, as if it were ingested next. A file that is in the collection
@@ -24,7 +24,7 @@ def query(sources: tuple[str, ...], uri: str, collection: str, tell: bool, **opt
 
     \b
       twinlens query upload.jpg --exit-code || echo "we have that one"
-    """
+    """  # noqa: D301 - click wants the character \b itself
     from indexer.cli.runs import Output, carry_out, code_of  # noqa: PLC0415 - heavy, and not needed for --help
     from indexer.jobs.index import open_index  # noqa: PLC0415 - as above
     from indexer.sources import check_sources, counter  # noqa: PLC0415 - as above

@@ -16,6 +16,7 @@ from indexer.cli.options import collection_options, where
 def status(uri: str, collection: str, as_json: bool) -> None:
     """Show what the collection is and how many images it holds."""
     from indexer.jobs.index import open_entries  # noqa: PLC0415 - heavy, and not needed for --help
+    from indexer.store.door import shown  # noqa: PLC0415 - as above
 
     store = open_entries(where(uri, collection))
     try:
@@ -23,10 +24,10 @@ def status(uri: str, collection: str, as_json: bool) -> None:
     finally:
         store.close()
     if as_json:
-        row = {"uri": uri, "collection": collection, "images": counts.total} | asdict(counts) | asdict(settings)
+        row = {"uri": shown(uri), "collection": collection, "images": counts.total} | asdict(counts) | asdict(settings)
         click.echo(json.dumps(row))
         return
-    click.echo(f"collection   {collection} in {uri}")
+    click.echo(f"collection   {collection} in {shown(uri)}")
     click.echo(f"images       {counts.total}: {counts.originals} originals, {counts.copies} copies of them")
     click.echo(f"radius       {settings.radius:g} (Euclidean)")
     click.echo(f"encoder      {settings.fingerprint}, {settings.dim} dimensions")

@@ -22,6 +22,7 @@ from indexer.records import Counts, Entry, Failure, ImageRecord, Settings, Verdi
 from indexer.sources import Item, SourceOptions, SourceStats, open_items
 from indexer.stages import Stages, Stopwatch
 from indexer.store.base import Store
+from indexer.store.door import shown
 from indexer.store.milvus import open_existing, open_store, prepare_library
 from indexer.stream import Limits
 from indexer.summary import Tally
@@ -70,7 +71,7 @@ class Index:
         Judge *items* one after another and store what they become; iterate over the result to do the work.
 
         Raises:
-            SourceError: a source that was named cannot be read.
+            ConfigError: *items* is a single path or bytes.
             StoreError: the vector database failed; run again to go on.
 
         """
@@ -109,13 +110,15 @@ class Index:
         items: Iterable[Item],
         tuning: Tuning,
     ) -> Run:
+        if isinstance(items, str | bytes | os.PathLike):
+            raise ConfigError(f"ingest and query take a list of items, not one: pass [{items!r:.80}]")
         clock, stats = Stopwatch(), SourceStats()
         records = open_items(items, tuning.sources, stats)
         verdicts = flow(records, Stages(self.store, self.encoder, clock, tuning.max_pixels), tuning.limits)
         return Run(verdicts, clock, lambda: stats.ignored, self._config(tuning), Tally())
 
     def _config(self, tuning: Tuning) -> dict[str, Any]:
-        place = {"uri": self._where.uri, "collection": self._where.collection}
+        place = {"uri": shown(self._where.uri), "collection": self._where.collection}
         return place | asdict(self.store.settings) | asdict(tuning.limits) | {"max_pixels": tuning.max_pixels}
 
 
@@ -157,7 +160,8 @@ def _open_store(where: Where, spec: encode.EncoderSpec, radius: float | None, *,
     if radius is not None and not 0 < radius < float("inf"):
         raise ConfigError(f"the radius is a Euclidean distance above 0, not {radius:g}; the default is {spec.radius:g}")
     wanted = Settings(spec.fingerprint, spec.dim, spec.radius if radius is None else radius)
-    return open_store(where.uri, where.collection, wanted, token=where.token, create=create)
+    any_radius = radius is None
+    return open_store(where.uri, where.collection, wanted, token=where.token, create=create, any_radius=any_radius)
 
 
 def open_entries(where: Where) -> Store:

@@ -28,8 +28,9 @@ class ReportFile:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._path = Path(path)
-        self._partial = self._path.with_name(self._path.name + ".partial")
+        self._path = Path(path).resolve()
+        special = self._path.exists() and not self._path.is_file()  # a device or a pipe is written to, never replaced
+        self._partial = self._path if special else self._path.with_name(self._path.name + ".partial")
         try:
             self._file: IO[str] = self._partial.open("w", encoding="utf-8")
         except OSError as error:
@@ -51,4 +52,5 @@ class ReportFile:
         """Append the summary and give the file its name."""
         self._file.write(line("summary", summary.as_row()) + "\n")
         self._file.close()
-        self._partial.replace(self._path)
+        if self._partial != self._path:
+            self._partial.replace(self._path)

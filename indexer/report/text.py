@@ -16,10 +16,10 @@ def _why(verdict: Verdict) -> str:
         return f"\n          {verdict.kind}: {printable(verdict.reason or '')}"
     if verdict.original is None or verdict.distance is None:
         return ""
-    how = "same bytes as its group's" if verdict.exact else "distance"
-    return f"\n          of {printable(verdict.original)}  ({how} {verdict.distance:.4f})".replace(
-        "same bytes as its group's 0.0000", "same bytes"
-    )
+    how = f"distance {verdict.distance:.4f}"
+    if verdict.exact:
+        how = f"same bytes as another copy, {how}" if verdict.distance else "same bytes"
+    return f"\n          of {printable(verdict.original)}  ({how})"
 
 
 def printable(text: str) -> str:

@@ -112,6 +112,10 @@ class _Opener:
         if remote.is_url(text) and not text.startswith(_LOCAL_URL):
             yield from self._url(text)
             return
+        if "\0" in text:
+            reason = "It holds a NUL byte, as no path does; for a list of paths that end in NUL, pass -0."
+            yield Failure(printable(text[:200]), "bad-name", reason)
+            return
         path, member = _split(text.removeprefix(_LOCAL_URL))
         if os.path.isdir(path):
             yield from self._walker.walk(os.path.realpath(path))

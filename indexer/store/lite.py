@@ -108,6 +108,10 @@ def _opened(path: Path) -> LiteFile:
             f"{path} is open in another process, and Milvus Lite allows one; wait for it to end,"
             " or run a Milvus server and pass its http:// address as --uri"
         ) from error
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: Milvus Lite must be able to write there ({error.strerror}); check permissions and free space"
+        ) from error
     except Exception as error:
         raise StoreError(f"{path}: Milvus Lite cannot open it; restore it, or ingest anew ({error})") from error
     return LiteFile(path, port, server, database)

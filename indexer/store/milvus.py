@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -52,10 +54,13 @@ def open_store(  # noqa: PLR0913 - options by name
     *,
     token: str | None = None,
     create: bool = True,
+    any_radius: bool = False,
     timeout_s: float = TIMEOUT_S,
 ) -> MilvusStore:
     """
     Open *collection* at *uri* for an encoder and radius, and make it when it is absent and *create* is set.
+
+    With *any_radius*, the radius is for a new collection only; one that is there keeps its own.
 
     Raises:
         ConfigError: the URI or the token is wrong; the collection is not ours, or has other settings.
@@ -65,7 +70,7 @@ def open_store(  # noqa: PLR0913 - options by name
     with _connected(uri, collection, token, timeout_s, create=create) as table:
         if create and table.description() is None:
             table.make(wanted)
-        return _opened(table, uri, wanted)
+        return _opened(table, uri, wanted, any_radius=any_radius)
 
 
 def open_existing(uri: str, collection: str, *, token: str | None = None, timeout_s: float = TIMEOUT_S) -> MilvusStore:
@@ -78,7 +83,7 @@ def open_existing(uri: str, collection: str, *, token: str | None = None, timeou
         StoreError: the server cannot be reached, or refuses.
     """
     with _connected(uri, collection, token, timeout_s, create=False) as table:
-        return _opened(table, uri, None)
+        return _opened(table, uri, None, any_radius=True)
 
 
 @contextmanager
@@ -95,6 +100,7 @@ def _connected(uri: str, name: str, token: str | None, timeout_s: float, *, crea
 
 
 def _on_server(uri: str, name: str, token: str | None, timeout_s: float) -> Collection:
+    _check_address(uri)
     reach = Caller(shown(uri), min(CONNECT_S, timeout_s))
     client = reach(library().MilvusClient, uri, token=token or "")
     return Collection(client, name, Caller(shown(uri), timeout_s))
@@ -111,7 +117,17 @@ def _in_file(uri: str, name: str, timeout_s: float, *, create: bool) -> Collecti
     return LiteCollection(hold(path), name, timeout_s)
 
 
-def _opened(table: Collection, uri: str, wanted: Settings | None) -> MilvusStore:
+def _check_address(uri: str) -> None:
+    try:
+        parts = urlsplit(uri)
+        known = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        known = False
+    if not known:
+        raise ConfigError(f"{shown(uri)} is no address of a server; write it as http://host:19530")
+
+
+def _opened(table: Collection, uri: str, wanted: Settings | None, *, any_radius: bool) -> MilvusStore:
     description = table.description()
     if description is None:
         there = ", ".join(table.others()) or "none"
@@ -125,7 +141,7 @@ def _opened(table: Collection, uri: str, wanted: Settings | None) -> MilvusStore
             " name another with --collection"
         )
     if wanted is not None:
-        _refuse_mixing(table.name, found, wanted)
+        _refuse_mixing(table.name, found, replace(wanted, radius=found.radius) if any_radius else wanted)
     table.prepare()
     return MilvusStore(table, found)
 
@@ -135,7 +151,7 @@ def _refuse_mixing(name: str, found: Settings, wanted: Settings) -> None:
         raise ConfigError(
             f"the collection {name} holds descriptors of {found.fingerprint} (dimension {found.dim}),"
             f" not of {wanted.fingerprint} (dimension {wanted.dim});"
-            f" migrate it with: twinlens migrate --collection {name}"
+            " ingest into another --collection, or pass the --weights that it was made with"
         )
     if found.radius != wanted.radius:
         raise ConfigError(

@@ -62,12 +62,12 @@ def test_another_radius_is_refused(twinlens: Twinlens, full_uri: str, shared_pho
 
 
 def test_another_encoder_is_refused(twinlens: Twinlens, lite_uri: str, shared_photos: Path) -> None:
-    """Law 7: a collection of another fingerprint is refused with the command that migrates it."""
+    """Law 7: a collection of another fingerprint is refused, with the way out."""
     open_store(lite_uri, "images", Settings("another@1", 128, 0.01)).close()
     result = twinlens("ingest", shared_photos, "--uri", lite_uri)
     assert result.code == 2
     assert "another@1" in result.err
-    assert "twinlens migrate" in result.err
+    assert "another --collection" in result.err
 
 
 def test_a_second_writer_is_turned_away(shared_photos: Path, lite_uri: str) -> None:

@@ -117,6 +117,13 @@ def test_a_second_run_reads_and_changes_nothing(streams: list[list[Image]], limi
 
 @given(once_each, once_each, st.integers(0, 12), all_limits, all_limits)
 @example([], [Image("a", 0, 0), Image("c", 2, 0), Image("b", 3, 0)], 1, Limits(batch=9), Limits())
+@example(
+    [Image("j", 1, 2, 1), Image("d", 2, 2)],
+    [Image("e", 0, 2), Image("h", 2, 2), Image("a", 3, 0), Image("j", 0, 0, 1)],
+    3,
+    Limits(batch=2),
+    Limits(),
+)
 @settings(max_examples=600, deadline=None)
 def test_a_killed_run_heals(
     before: list[Image], stream: list[Image], writes: int, limits: Limits, later: Limits
