@@ -61,6 +61,7 @@ class Tally:
     exact: int = 0
     truncated: int = 0
     complete: bool = False
+    stopped: bool = False
     start: float = field(default_factory=perf_counter)
 
     def count(self, verdicts: Iterable[Verdict]) -> Iterator[Verdict]:
@@ -72,7 +73,7 @@ class Tally:
             if verdict.kind:
                 self.kinds[verdict.kind] += 1
             yield verdict
-        self.complete = True
+        self.complete = not self.stopped
 
     def summary(self, *, ignored: int, stages: dict[str, float], config: dict[str, Any]) -> RunSummary:
         """Return the sums so far."""

