@@ -57,7 +57,7 @@ def test_two_stores_on_one_collection_see_each_others_writes(uri: str, made: str
 
 @pytest.mark.parametrize("other", [{"fingerprint": "network@2"}, {"dim": 9}])
 def test_another_encoder_is_refused(uri: str, made: str, other: dict[str, object]) -> None:
-    """A collection of another fingerprint is refused, naming both and the command that migrates it."""
+    """A collection of another fingerprint is refused, naming both and the ways out."""
     wanted = dataclasses.replace(SETTINGS, **other)  # type: ignore[arg-type]
     with pytest.raises(ConfigError) as caught:
         open_store(uri, made, wanted)
@@ -65,7 +65,7 @@ def test_another_encoder_is_refused(uri: str, made: str, other: dict[str, object
         SETTINGS.fingerprint,
         wanted.fingerprint,
         str(wanted.dim),
-        "twinlens migrate --collection made",
+        "ingest into another --collection",
     ):
         assert part in str(caught.value)
 
