@@ -180,8 +180,9 @@ class _Batch:
         leftovers = {entry.uri: entry for entry in found if entry.is_original}
         if leftovers:
             self._store.remove(list(leftovers), originals=False)
-        for entry in leftovers.values():
+        for entry in leftovers.values():  # look-ups that were made ahead may have met the deleted row
             self._fresh.add(entry)
+            self.written.append(entry)
         return leftovers
 
     def _rehome(self, orphans: Sequence[Entry], homes: dict[str, Entry]) -> None:

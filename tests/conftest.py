@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -10,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from indexer.records import Settings
@@ -17,6 +19,10 @@ from indexer.store.base import Store
 from indexer.store.door import is_server
 from indexer.store.memory import MemoryStore
 from indexer.store.milvus import open_store
+
+hypothesis.settings.register_profile("ci", derandomize=True)  # a red CI is the change's fault, never the dice's
+if os.environ.get("CI"):
+    hypothesis.settings.load_profile("ci")
 
 _SERVER = Path(__file__).with_name("milvus_server.py")
 _COUNTER = itertools.count()

@@ -124,6 +124,13 @@ def test_a_second_run_reads_and_changes_nothing(streams: list[list[Image]], limi
     Limits(batch=2),
     Limits(),
 )
+@example(
+    [Image("d", 0, 0), Image("a", 0, 0), Image("b", 0, 0)],
+    [Image("d", 0, 1), Image("a", 0, 0, 1), Image("c", 0, 0)],
+    6,
+    ONE_BY_ONE,
+    ONE_BY_ONE,
+)
 @settings(max_examples=600, deadline=None)
 def test_a_killed_run_heals(
     before: list[Image], stream: list[Image], writes: int, limits: Limits, later: Limits
