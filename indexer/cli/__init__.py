@@ -96,7 +96,7 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one for each way to end
         return error.exit_code
     except OSError as error:
         place = error.filename or "standard output or a file"
-        click.echo(f"twinlens: cannot use {place}: {error.strerror}; free space there, or name another place", err=True)
+        click.echo(f"twinlens: cannot use {place}: {error.strerror}; mend that, or name another place", err=True)
         _silence()
         return ExitCode.OUTSIDE
     return int(code or ExitCode.DONE)

@@ -35,7 +35,10 @@ def summary_lines(summary: RunSummary) -> list[str]:
     )
     rate = summary.seen / summary.seconds if summary.seconds else 0.0
     stages = ", ".join(f"{name} {spent:.1f} s" for name, spent in summary.seconds_by_stage.items())
-    lines = [counts, f"{summary.seconds:.1f} s, {rate:.0f} images/s; summed over threads: {stages}"]
+    lines = [
+        counts,
+        f"{summary.seconds:.1f} s, {rate:.0f} images/s" + (f"; summed over threads: {stages}" if stages else ""),
+    ]
     if summary.rejected:
         kinds = ", ".join(f"{count} {kind}" for kind, count in summary.rejected_by_kind.items())
         lines.append(f"rejected: {kinds}")
