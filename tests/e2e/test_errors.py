@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pictures
 import pytest
 from commandline import Twinlens
 
+from indexer import Limits, Tuning, Verdict, open_index
+from indexer.cli.runs import Output, carry_out
 from indexer.records import Settings
 from indexer.store.milvus import open_store
 
@@ -110,3 +115,29 @@ def test_an_interrupted_run_goes_on_later(twinlens: Twinlens, lite_uri: str, tmp
     stored = sum(line.startswith(("unique", "copy")) for line in (first + out).splitlines())
     again = twinlens("ingest", folder, "--uri", lite_uri, "--json").rows[-1]
     assert again["unchanged"] == stored
+
+
+def interrupting(verdicts: Iterator[Verdict]) -> Iterator[Verdict]:
+    """Press Ctrl-C while the first stored batch is being printed."""
+    for number, verdict in enumerate(verdicts):
+        if number == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        yield verdict
+
+
+def test_what_is_stored_is_printed_after_ctrl_c(
+    shared_photos: Path, lite_uri: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C amid a stored batch still prints the rest of it, takes no more images, and tells that it was cut short."""
+    photos = sorted(shared_photos.glob("[abc]-*")) * 20
+    with open_index(lite_uri) as index:
+        run = index.ingest(photos, Tuning(Limits(batch=4)))
+        with pytest.raises(KeyboardInterrupt):
+            carry_out(
+                replace(run, verdicts=interrupting(run.verdicts)), Output(as_json=True, report=None, verbose=False)
+            )
+        stored = index.count().total
+    *rows, summary = (json.loads(line) for line in capfd.readouterr().out.splitlines())
+    assert len({row["uri"] for row in rows}) == stored
+    assert summary["interrupted"]
+    assert len(rows) < len(photos)
