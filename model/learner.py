@@ -65,9 +65,13 @@ class Learner:
         with torch.no_grad():
             features = self.network.pool(self.normal(sample.images[: len(sample.ids)]))
         self.network.whiten = CentredLinear(self.network.whiten, features)
+        if self.config.frozen:
+            for part in (self.network.stem, *self.network.blocks[: self.config.frozen]):
+                part.requires_grad_(requires_grad=False)
         groups = [
             {"params": [weight], "rate": self._rate(name) * float(weight.detach().pow(2).mean().sqrt())}
             for name, weight in self.network.named_parameters()
+            if weight.requires_grad
         ]
         self.optimizer = torch.optim.AdamW(groups, lr=0.0, weight_decay=self.config.decay)
 
@@ -82,8 +86,8 @@ class Learner:
     def describe(self, images: Tensor) -> Tensor:
         """Return unit descriptors, float32 (B, D), of images on 0-255; the trunk runs in bfloat16 on CUDA."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            features = self.network.pool(self.normal(images))
-        return F.normalize(self.network.whiten(features.float()))
+            parts = [self.network.pool(self.normal(part)) for part in images.split(self.config.at_once)]
+        return F.normalize(self.network.whiten(torch.cat(parts).float()))
 
     def learn(self, batch: Batch, alike: Tensor) -> float:
         """Take one step and return the loss; *alike* is the mask of all pictures, bool (P, P)."""

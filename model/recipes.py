@@ -42,6 +42,8 @@ class TrainConfig:
         at_most: pictures to learn from.
         trunk_rate: AdamW's at its height, as a share of each weight tensor's root mean square at the start.
         linear_rate: the same for the linear step.
+        frozen: blocks at the trunk's start that keep their weights, the stem with them; 0 learns everything.
+        at_once: images that pass the trunk together; caches hold what a few need, and a GPU takes all of them.
         warm_up: steps in which the rates rise.
         decay: AdamW's, of weights.
         clip: the gradient's greatest length.
@@ -67,6 +69,8 @@ class TrainConfig:
     at_most: int = 1_000_000
     trunk_rate: float = 1e-3
     linear_rate: float = 1e-3
+    frozen: int = 0
+    at_once: int = 20
     warm_up: int = 50
     decay: float = 0.0
     clip: float = 5.0
@@ -108,8 +112,8 @@ def gpu_half_hour() -> TrainConfig:
     Not yet run on a GPU. 1,664 pairs a step, 5 million in all; about 50 GB of pictures and activations.
     """
     return TrainConfig(
-        steps=3000, pictures=704, hard=64, input_size=192, trunk_rate=3e-3, linear_rate=3e-3, warm_up=200, decay=0.02,
-        vary=0.6, loss=LossConfig(bank=16384), listed=16384, save_every=300, references=4500, queries=600,
+        steps=3000, pictures=704, hard=64, input_size=192, at_once=4096, trunk_rate=3e-3, linear_rate=3e-3,
+        warm_up=200, decay=0.02, vary=0.6, loss=LossConfig(bank=16384), listed=16384, save_every=300, references=4500, queries=600,
     )  # fmt: skip
 
 

@@ -103,11 +103,11 @@ def train(run: Run, fitting: Sequence[Picture], held_out: Sequence[Picture], con
     learner = _learner(run.start, shelf, config, device)
     if run.resume:
         learner.resume(run.out)
-    known = neighbours(shelf.looks, nearest_pairs(_clean(learner, shelf), config.listed), device)
-    run.tell(f"{len(shelf):,} pictures, {len(known.hard):,} hard pairs, on {device}")
+    run.tell(f"{len(shelf):,} pictures on {device}")
     if not run.resume:
         _record(run, Progress(0, 0.0, 0.0, recall(learner, validation, config)))
     for part in _parts(learner.step, run.until or config.steps, config.save_every):
+        known = neighbours(shelf.looks, nearest_pairs(_clean(learner, shelf), config.listed), device)
         losses, began = [], time.monotonic()
         losses += [learner.learn(batch(shelf, known.hard, step, config), known.alike) for step in part]
         rate = len(part) * (config.pictures + 2 * config.hard) * (1 + config.copies) / (time.monotonic() - began)
