@@ -15,6 +15,20 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image  # noqa: TID251 - training's door to Pillow
 
+from model.wild import (
+    aspect,
+    blur,
+    border,
+    caption,
+    mirror,
+    overlay,
+    rotate,
+    screenshot,
+    sharpen,
+    strong_crop,
+    upscale,
+)
+
 Pixels = npt.NDArray[np.uint8]
 """RGB, uint8 of shape (H, W, 3)."""
 
@@ -162,20 +176,22 @@ def combined(pixels: Pixels, rng: np.random.Generator, strength: float = 1.0) ->
     return noise(zoom_crop(colour(pixels, rng, strength), rng, strength), rng, strength)
 
 
-FAMILIES: Mapping[str, Edit] = {
+MAIN: Mapping[str, Edit] = {edit.__name__: edit for edit in (colour, zoom_crop, noise, combined)}
+"""The families that the product is made for."""
+
+WILD: Mapping[str, Edit] = {
     edit.__name__: edit
-    for edit in (
-        colour,
-        zoom_crop,
-        noise,
-        combined,
-        *RELIGHTINGS,
-        grey,
-        salt_and_pepper,
-        gaussian_noise,
-        jpeg,
-        webp,
-        rescale,
-    )
+    for edit in (jpeg, webp, rescale, upscale, aspect, blur, sharpen, grey, caption, border, overlay)
+}
+"""What uploads meet besides, and what must be found, too."""
+
+REPORTED: Mapping[str, Edit] = {edit.__name__: edit for edit in (rotate, mirror, strong_crop, screenshot)}
+"""Edits that are measured, but not promised."""
+
+FAMILIES: Mapping[str, Edit] = {
+    **MAIN,
+    **{edit.__name__: edit for edit in (*RELIGHTINGS, salt_and_pepper, gaussian_noise)},
+    **WILD,
+    **REPORTED,
 }
 """Every edit by name; the first four are the families that the product is measured on."""

@@ -117,7 +117,95 @@ def rescale(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:  # noqa
     return F.interpolate(small, x_BCHW.shape[2:], mode="bilinear")
 
 
+def _softened(x_BCHW: Tensor, sigma_B: Tensor, half: int = 6) -> Tensor:  # noqa: N803
+    """Blur each image by a Gaussian of its own sigma, in pixels."""
+    offsets = torch.arange(-half, half + 1, device=x_BCHW.device)
+    weights = torch.exp(-((offsets / sigma_B[:, None].clamp(min=0.1)) ** 2) / 2)
+    kernel = (weights / weights.sum(1, keepdim=True)).repeat_interleave(3, 0)[:, None, None]
+    rows = F.pad(x_BCHW, (half, half, half, half), mode="replicate").flatten(0, 1)[None]
+    soft = F.conv2d(F.conv2d(rows, kernel, groups=len(kernel)), kernel.transpose(2, 3), groups=len(kernel))
+    return soft.view(x_BCHW.shape)
+
+
+def blur(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:  # noqa: N803
+    """Blur by a Gaussian of sigma 0-1 % of the side."""
+    return _softened(x_BCHW, (0.01 * x_BCHW.shape[2] * strength * _draw(x_BCHW, rng, 0, 1)).flatten())
+
+
+def sharpen(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:  # noqa: N803
+    """Add 0-200 % of the difference to a blurred image."""
+    soft = _softened(x_BCHW, torch.full((len(x_BCHW),), 2.0, device=x_BCHW.device))
+    return x_BCHW + 2 * strength * _draw(x_BCHW, rng, 0, 1) * (x_BCHW - soft)
+
+
+def _shades(x_BCHW: Tensor, rng: Generator) -> Tensor:  # noqa: N803
+    """Draw black, white or any colour for each image, (B, 3, 1, 1)."""
+    one = 255 * (_draw(x_BCHW, rng, 0, 1) < 0.5).to(x_BCHW.dtype)
+    return torch.where(_draw(x_BCHW, rng, 0, 1) < 2 / 3, one, _draw(x_BCHW, rng, 0, 255, channels=3))
+
+
+def _placed(x_BCHW: Tensor, window_B23: Tensor, rng: Generator) -> Tensor:  # noqa: N803
+    """Sample images through affine windows; what lies outside gets one shade."""
+    places = F.affine_grid(window_B23, list(x_BCHW.shape), align_corners=False)
+    inside = (places.abs() <= 1).all(3)[:, None]
+    seen = F.grid_sample(x_BCHW, places, mode="bilinear", padding_mode="border", align_corners=False)
+    return torch.where(inside, seen, _shades(x_BCHW, rng))
+
+
+def border(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:  # noqa: N803
+    """Add plain bars of 0-10 % of the sides (seen in the square): left and right, above and below, or all round."""
+    bars = 1 + 0.2 * strength * _draw(x_BCHW, rng, 0, 1, channels=2)
+    kept = torch.tensor(((1, 0), (0, 1), (1, 1)), device=x_BCHW.device)
+    sides = kept[torch.randint(3, (len(x_BCHW),), generator=rng, device=x_BCHW.device)]
+    window = torch.zeros(len(x_BCHW), 2, 3, device=x_BCHW.device)
+    window[:, 0, 0], window[:, 1, 1] = (1 + (bars.flatten(1) - 1) * sides).unbind(1)
+    return _placed(x_BCHW, window, rng)
+
+
+def rotate(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:  # noqa: N803
+    """Turn by -5 to 5 degrees; the corners get one shade."""
+    angle = (math.radians(5) * strength * _draw(x_BCHW, rng, -1, 1)).flatten()
+    window = torch.zeros(len(x_BCHW), 2, 3, device=x_BCHW.device)
+    window[:, 0, 0] = window[:, 1, 1] = angle.cos()
+    window[:, 0, 1], window[:, 1, 0] = -angle.sin(), angle.sin()
+    return _placed(x_BCHW, window, rng)
+
+
+def _box(x_BCHW: Tensor, rng: Generator, height: Tensor, width: Tensor) -> Tensor:  # noqa: N803
+    """Draw a place for a box of *height* x *width* (shares of the side, (B, 1, 1, 1)); bool (B, 1, H, W)."""
+    top, left = (_draw(x_BCHW, rng, 0, 1) * (1 - side) for side in (height, width))
+    y = torch.linspace(0, 1, x_BCHW.shape[2], device=x_BCHW.device)[:, None]
+    x = torch.linspace(0, 1, x_BCHW.shape[3], device=x_BCHW.device)
+    return (y >= top) & (y <= top + height) & (x >= left) & (x <= left + width)
+
+
+def caption(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:  # noqa: N803
+    """Lay a line of letter-like strokes, up to 12 % of the height; every other one on a bar of its own colour."""
+    height = 0.12 * strength * _draw(x_BCHW, rng, 0.3, 1)
+    line = _box(x_BCHW, rng, height, _draw(x_BCHW, rng, 0.3, 1))
+    cell = max(1, x_BCHW.shape[3] // 52)
+    cells = (len(x_BCHW), 1, x_BCHW.shape[2] // cell + 1, x_BCHW.shape[3] // cell + 1)
+    dice = torch.rand(cells, generator=rng, device=x_BCHW.device)
+    strokes = F.interpolate(dice, scale_factor=cell)[:, :, : x_BCHW.shape[2], : x_BCHW.shape[3]] < 0.45
+    ink = 255 * (_draw(x_BCHW, rng, 0, 1) < 0.5).to(x_BCHW.dtype)
+    barred = torch.where(line & (_draw(x_BCHW, rng, 0, 1) < 0.5), 255 - ink, x_BCHW)
+    return torch.where(line & strokes, ink, barred)
+
+
+def overlay(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:  # noqa: N803
+    """Lay a box, up to 25 % of the side and 50-100 % opaque, with a smaller one in it, on any place."""
+    side = 0.25 * strength * _draw(x_BCHW, rng, 0.3, 1)
+    opaque = _draw(x_BCHW, rng, 0.5, 1)
+    for share in (1.0, 0.5):
+        logo = _box(x_BCHW, rng, side * share, side * share)
+        x_BCHW = torch.where(logo, torch.lerp(x_BCHW, _shades(x_BCHW, rng), opaque), x_BCHW)  # noqa: N806
+    return x_BCHW
+
+
 RELIGHTINGS: tuple[BatchEdit, ...] = (brightness, contrast, gamma, saturation, hue, white_balance, light_gradient)
+
+
+WILD: tuple[BatchEdit, ...] = (rescale, blur, sharpen, border, rotate, caption, overlay)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,16 +219,16 @@ class EditMix:
         noise: salt and pepper or Gaussian.
         combined: all three.
         grey: colour taken away.
-        rescale: scaled down and up.
+        wild: one of the edits in WILD; every other one is relit first.
         jpeg: of all copies, those that start from the re-saved variant.
     """
 
-    colour: float = 0.15
+    colour: float = 0.10
     zoom: float = 0.25
-    noise: float = 0.18
+    noise: float = 0.10
     combined: float = 0.32
-    grey: float = 0.04
-    rescale: float = 0.03
+    grey: float = 0.05
+    wild: float = 0.18
     jpeg: float = 0.15
 
 
@@ -165,11 +253,14 @@ def relight(x_BCHW: Tensor, rows: Tensor, rng: Generator, strength: Tensor) -> T
 def copies(x_BCHW: Tensor, rng: Generator, strength: float, mix: EditMix) -> Tensor:  # noqa: N803
     """Return an edited copy of each image: a kind drawn from *mix*, at *strength*."""
     full = torch.full((len(x_BCHW), 1, 1, 1), strength, device=x_BCHW.device)
-    shares = (mix.colour, mix.zoom, mix.noise, mix.combined, mix.grey, mix.rescale)
-    colour_, zoom, noise, combined, grey_, rescale_ = _kinds(len(x_BCHW), shares, rng)
-    x_BCHW = relight(x_BCHW, colour_ | combined, rng, full)  # noqa: N806
+    shares = (mix.colour, mix.zoom, mix.noise, mix.combined, mix.grey, mix.wild)
+    colour_, zoom, noise, combined, grey_, wild_ = _kinds(len(x_BCHW), shares, rng)
+    both = torch.rand(len(x_BCHW), generator=rng, device=x_BCHW.device) < 0.5
+    x_BCHW = relight(x_BCHW, colour_ | combined | (wild_ & both), rng, full)  # noqa: N806
     x_BCHW = _apply(x_BCHW, grey_, grey, rng, full)  # noqa: N806
-    x_BCHW = _apply(x_BCHW, rescale_, rescale, rng, full)  # noqa: N806
+    which = torch.randint(len(WILD), (len(x_BCHW),), generator=rng, device=x_BCHW.device)
+    for index, edit in enumerate(WILD):
+        x_BCHW = _apply(x_BCHW, wild_ & (which == index), edit, rng, full)  # noqa: N806
     x_BCHW = _apply(x_BCHW, zoom | combined, zoom_crop, rng, full)  # noqa: N806
     salted = torch.rand(len(x_BCHW), generator=rng, device=x_BCHW.device) < 0.5
     x_BCHW = _apply(x_BCHW, (noise | combined) & salted, salt_and_pepper, rng, full)  # noqa: N806

@@ -113,7 +113,8 @@ def gpu_half_hour() -> TrainConfig:
     """
     return TrainConfig(
         steps=3000, pictures=704, hard=64, input_size=192, at_once=4096, trunk_rate=3e-3, linear_rate=3e-3,
-        warm_up=200, decay=0.02, vary=0.6, loss=LossConfig(bank=16384), listed=16384, save_every=300, references=4500, queries=600,
+        warm_up=200, decay=0.02, vary=0.6, loss=LossConfig(bank=16384), listed=16384, save_every=300,
+        references=4500, queries=600,
     )  # fmt: skip
 
 
