@@ -2,7 +2,7 @@
 The commands that make and measure the encoder; they need the train extra.
 
     python -m model export --data ../shared/data/train
-    python -m model train --recipe cpu_hour --data ../shared/data/train --out run
+    python -m model train --recipe cpu_hours --data ../shared/data/train --out run
     python -m model export --data ../shared/data/train --trained run/weights.pt --weights candidate.onnx
     python -m model evaluate --data ../shared/data/train
 """
@@ -78,7 +78,7 @@ def export(  # noqa: PLR0913, PLR0917 - one parameter an option
 
 @main.command()
 @DATA
-@click.option("--recipe", type=click.Choice(["debug_cpu", "cpu_hour", "gpu_half_hour"]), required=True)
+@click.option("--recipe", type=click.Choice(["debug_cpu", "cpu_hours", "gpu_half_hour"]), required=True)
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="For checkpoints, curve.")
 @click.option("--start", type=EXISTING, default=SHIPPED_WEIGHTS, help="Begin here.  [default: the shipped encoder]")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in --out.")

@@ -108,9 +108,9 @@ class Learner:
         return float(value.detach())
 
     def _set_rates(self) -> None:
-        """Set the rates of this step: a rise, then half a cosine down to nothing."""
-        progress = self.step / self.config.steps
-        share = min(1.0, (self.step + 1) / self.config.warm_up) * (1 + math.cos(math.pi * progress)) / 2
+        """Set the rates of this step: a rise, a plateau, then half a cosine down to nothing."""
+        late = max(0.0, self.step / self.config.steps - self.config.hold) / (1 - self.config.hold)
+        share = min(1.0, (self.step + 1) / self.config.warm_up) * (1 + math.cos(math.pi * late)) / 2
         for group in self.optimizer.param_groups:
             group["lr"] = share * group["rate"]
 

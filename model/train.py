@@ -1,8 +1,8 @@
 """
 Trains the whole encoder, trunk and linear step, on pictures and their edited copies.
 
-    python -m model train --recipe cpu_hour --data ../shared/data/train --out run
-    python -m model train --recipe cpu_hour --data ../shared/data/train --out run --resume
+    python -m model train --recipe cpu_hours --data ../shared/data/train --out run
+    python -m model train --recipe cpu_hours --data ../shared/data/train --out run --resume
     python -m model export --trained run/weights.pt --data ../shared/data/train --weights candidate.onnx
 
 The run starts from an encoder's file (the shipped one, if none is named) and never sees the held-out quarter, on
