@@ -17,54 +17,35 @@ still in flight: the same two thumbnails always give the same `Look`. Serving ma
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from itertools import islice
 
-import cv2  # noqa: TID251 - OpenCV's one door
+import cv2  # noqa: TID251 - one of OpenCV's doors
 import numpy as np
 import numpy.typing as npt
 
-Thumbnail = bytes
-"""What is stored of a picture, at most THUMBNAIL_MAX_BYTES; opaque outside this module."""
+from model.thumbnail import COARSE, REGIONS, SIDE, Grey, Thumbnail, View, blurred, resized, thumbnail, view
+from model.thumbnail import THUMBNAIL_MAX_BYTES as THUMBNAIL_MAX_BYTES
 
-THUMBNAIL_MAX_BYTES = 6144
+__all__ = ["MIN_SCORE", "THUMBNAIL_MAX_BYTES", "Look", "Thumbnail", "second_look", "thumbnail"]
 
 MIN_SCORE = 0.72
 """A candidate is confirmed when its score reaches this; scripts/bench_second_look.py shows what it parts."""
 
-SIDE = 112
-"""Pixels of a thumbnail's side: at 80, text and small changes are lost; more costs time and bytes and gains little."""
-
-MIDDLE = 56
-"""Pixels of the side at which places are refined."""
-
-COARSE = 36
-"""Pixels of the side at which places are searched."""
-
-WINDOWS = (36, 34, 32, 30, 28, 26, 24, 22, 20, 18)
-"""Sides that a picture is shrunk to, to be looked for in another of side COARSE: a zoom of 100-200 %."""
-
-REGIONS = 8
-"""Regions along each side."""
-
-QUALITIES = (75, 50, 25, 10)
-"""JPEG qualities that are tried in turn until a thumbnail fits."""
-
 TRIED = 3
-"""So many of the best coarse places are refined."""
+"""So many places are refined at most."""
 
 STEPS = 6
 """Gauss-Newton steps at most."""
 
-SURE = 0.9
-"""A score at which no other place is tried."""
+ALIGNED = 0.85
+"""Correlation of the details from which a place is the right one, so that no other is tried."""
 
 HOPELESS = 0.35
-"""Coarse correlation below which only the best place is refined: it will not be confirmed."""
+"""Correlation of the details below which they are not looked at closely: they show different things."""
 
 FLAT = 1.5
-"""Deviation of the detail, in grey levels, below which a picture shows nothing that could be aligned."""
+"""Deviation in grey levels below which a picture shows nothing that could be aligned."""
 
 FLAT_ALIKE = 24.0
 """Two flat pictures are the same when their mean levels differ by at most so much."""
@@ -72,14 +53,17 @@ FLAT_ALIKE = 24.0
 NOISE = 6.0
 """Grey levels of noise in a thumbnail that are forgiven: what noise of sigma 30 in a small picture leaves."""
 
+WEAKEST = 0.1
+"""So large a share of the regions with detail may agree less than the score says."""
+
 COLOURED = 10.0
 """Deviation of the colour, in levels, from which its pattern can be compared."""
 
 COLOUR_ALIKE = 0.2
 """Correlation of two colour patterns below which one is a recoloured variant of the other."""
 
-Pixels = npt.NDArray[np.uint8]
-Grey = npt.NDArray[np.float32]
+BAR = 4.0
+"""Deviation of a row or column, in grey levels, below which it may belong to a border."""
 
 Place = tuple[float, float, float, float]
 """
@@ -109,59 +93,15 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class _View:
-    """
-    A thumbnail made ready to be compared.
-
-    Attributes:
-        grey: float32 (SIDE, SIDE), levels.
-        detail: float32 (MIDDLE, MIDDLE), evened out to the same strength everywhere.
-        coarse: float32 (COARSE, COARSE), the same.
-        colour: float32 (REGIONS, REGIONS, 2), blue and red against grey, levels.
-    """
-
-    grey: Grey
-    detail: Grey
-    coarse: Grey
-    colour: Grey
-
-
-@dataclass(frozen=True, slots=True)
 class _Try:
     """A place to refine: *window* lies in *whole* at about *place*, by coarse *correlation*."""
 
     correlation: float
     place: Place
-    window: _View
-    whole: _View
+    window: View
+    whole: View
     zoomed: bool
     mirrored: bool
-
-
-def thumbnail(pixels: Pixels, /) -> Thumbnail:
-    """
-    Return what is to be stored of *pixels*, uint8 RGB (H, W, 3) of any size.
-
-    Squashed to a square: REGIONS x REGIONS means of the two colour channels, int8, then the grey picture as JPEG.
-    A median before the last reduction takes salt and pepper away, which no later step could.
-    """
-    height, width = pixels.shape[:2]
-    most = 3 * SIDE
-    reduced = _resized(pixels, min(width, most), min(height, most))
-    luma, red, blue = cv2.split(cv2.cvtColor(cv2.medianBlur(reduced, 3), cv2.COLOR_RGB2YCrCb))
-    means = [_resized(channel.astype(np.float32), REGIONS, REGIONS) - 128 for channel in (blue, red)]
-    colour = np.clip(np.rint(np.stack(means, axis=-1)), -128, 127).astype(np.int8).tobytes()
-    return colour + _jpeg(_resized(luma, SIDE, SIDE), THUMBNAIL_MAX_BYTES - len(colour))
-
-
-def _jpeg(grey: Pixels, most: int) -> bytes:
-    """Return *grey* as JPEG of the best of QUALITIES that takes at most *most* bytes; the last one always does."""
-    for quality in QUALITIES:
-        flags = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_OPTIMIZE, 1]
-        data = cv2.imencode(".jpg", grey, flags)[1].tobytes()
-        if len(data) <= most:
-            break
-    return data
 
 
 def second_look(new: Thumbnail, original: Thumbnail) -> Look:
@@ -170,101 +110,78 @@ def second_look(new: Thumbnail, original: Thumbnail) -> Look:
 
     Flat pictures have nothing to align: two of them score 1 when about equally bright and else 0; one scores 0.
     """
-    views = _view(new), _view(original)
-    flat = [float(view.grey.std()) < FLAT for view in views]
+    views = view(new), view(original)
+    flat = [float(each.grey.std()) < FLAT for each in views]
     if any(flat):
         apart = abs(float(views[0].grey.mean() - views[1].grey.mean()))
         return Look(float(all(flat) and apart <= FLAT_ALIKE), 1.0, (0.0, 0.0), mirrored=False)
-    best = Look(-1.0, 1.0, (0.0, 0.0), mirrored=False)
-    for tried in _tries(*views):
-        look = _look(tried)
-        best = max(best, look, key=lambda each: each.score)
-        if best.score >= SURE:
+    return _look(_aligned(*views))
+
+
+def _aligned(new: View, original: View) -> _Try:
+    """Return the best of the places, refined."""
+    best: _Try | None = None
+    for tried in islice(_tries(new, original), TRIED):
+        fit, place = _refined(tried.window.detail, tried.whole.detail, tried.place)
+        if best is None or fit > best.correlation:
+            best = replace(tried, correlation=fit, place=place)
+        if best.correlation >= ALIGNED:
             break
+    assert best is not None
     return best
 
 
-@lru_cache(maxsize=64)
-def _view(stored: Thumbnail) -> _View:
-    """Make a stored thumbnail ready; kept for a while, because a new picture is compared with several."""
-    split = 2 * REGIONS * REGIONS
-    colour = np.frombuffer(stored[:split], np.int8).reshape(REGIONS, REGIONS, 2).astype(np.float32)
-    grey = cv2.imdecode(np.frombuffer(stored[split:], np.uint8), cv2.IMREAD_GRAYSCALE).astype(np.float32)
-    detail = _evened(_resized(grey, MIDDLE, MIDDLE))
-    return _View(grey, detail, _resized(detail, COARSE, COARSE), colour)
+def _look(best: _Try) -> Look:
+    """Compare closely at the *best* place."""
+    share = (best.place[0] + best.place[1]) / 2
+    score = best.correlation
+    if score >= HOPELESS:
+        score = _agreement(best.window, best.whole, best.place)
+    return Look(score, 1 / share if best.zoomed else share, best.place[2:], best.mirrored)
 
 
-def _mirrored(view: _View) -> _View:
-    """Return *view* with left and right exchanged."""
-    return _View(*(np.ascontiguousarray(part[:, ::-1]) for part in (view.grey, view.detail, view.coarse, view.colour)))
-
-
-def _resized(image: npt.NDArray[np.generic], width: int, height: int) -> npt.NDArray[np.generic]:
-    """Return *image* with each side averaged down, or drawn out linearly, to the new length."""
-    wide, high = max(width, image.shape[1]), max(height, image.shape[0])
-    if (high, wide) != image.shape[:2]:
-        image = cv2.resize(image, (wide, high), interpolation=cv2.INTER_LINEAR)
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-
-
-def _blurred(image: Grey, sigma: float) -> Grey:
-    return cv2.GaussianBlur(image, (0, 0), sigma)
-
-
-def _evened(grey: Grey) -> Grey:
-    """Return the detail of *grey*, at the same strength everywhere, so that light does not matter."""
-    detail = _blurred(grey, 0.5) - _blurred(grey, 3.0)
-    strength = np.sqrt(_blurred(detail * detail, 3.0))
-    return detail / (strength + np.float32(NOISE))
-
-
-def _tries(new: _View, original: _View) -> Iterator[_Try]:
-    """
-    Yield the best places of the coarse search, best first; without the mirror images, then with them.
-
-    Most copies are confirmed at the first place, so that the rest is not even searched.
-    """
+def _tries(new: View, original: View) -> Iterator[_Try]:
+    """Yield places, the likeliest first; most copies are found at the first, so that the rest is not even searched."""
     plain = sorted(_coarse(new, original, mirrored=False), key=lambda each: -each.correlation)
     yield plain[0]
-    turned = _coarse(_mirrored(new), original, mirrored=True)
-    rest = sorted([*plain[1:], *turned], key=lambda each: -each.correlation)
-    if rest[0].correlation >= HOPELESS:
-        yield from islice(_apart(rest, plain[0]), TRIED - 1)
+    yield from _framed(new, original)
+    turned = list(_coarse(new.mirrored(), original, mirrored=True))
+    yield from _apart(sorted([*plain[1:], *turned], key=lambda each: -each.correlation), plain[0])
+
+
+def _framed(new: View, original: View) -> Iterator[_Try]:
+    """Yield the place of the original in a new picture that has even bars around it."""
+    (top, bottom), (left, right) = (_between_bars(new.grey.std(axis)) for axis in (1, 0))
+    across, down = right - left, bottom - top
+    if across * down < 0.98 and min(across, down) > 0.3:
+        place = across, down, (left + right - 1) / 2, (top + bottom - 1) / 2
+        yield _Try(0.0, place, original, new, zoomed=False, mirrored=False)
+
+
+def _between_bars(deviations: Grey) -> tuple[float, float]:
+    """Return where the rows or columns with content begin and end, as shares."""
+    busy = np.flatnonzero(deviations > BAR)
+    return (float(busy[0]) / SIDE, float(busy[-1] + 1) / SIDE) if len(busy) else (0.0, 1.0)
 
 
 def _apart(tries: list[_Try], first: _Try) -> Iterator[_Try]:
-    """Yield those of *tries* that are not about the same as an earlier one, *first* among them."""
-    kept = [first]
+    """Yield those of *tries* that are not about the same as *first*, and may lead somewhere."""
     for each in tries:
-        if not any(_same(each, other) for other in kept):
-            kept.append(each)
+        alike = each.mirrored == first.mirrored and each.zoomed == first.zoomed
+        near = all(abs(a - b) < 0.06 for a, b in zip(each.place, first.place, strict=True))
+        if not (alike and near) and each.correlation >= HOPELESS:
             yield each
 
 
-def _same(one: _Try, other: _Try) -> bool:
-    """Tell whether two places lie so near to each other that refining leads to the same one."""
-    alike = one.mirrored == other.mirrored and one.zoomed == other.zoomed
-    return alike and all(abs(a - b) < 0.06 for a, b in zip(one.place, other.place, strict=True))
-
-
-def _coarse(new: _View, original: _View, *, mirrored: bool) -> Iterator[_Try]:
+def _coarse(new: View, original: View, *, mirrored: bool) -> Iterator[_Try]:
     """Yield the best place for each size: the new picture zoomed into the original, and the other way round."""
     for zoomed, window, whole in ((True, new, original), (False, original, new)):
-        for side in WINDOWS if zoomed else WINDOWS[1:]:
-            shrunk = _resized(window.detail, side, side)
-            fit = cv2.matchTemplate(whole.coarse, shrunk, cv2.TM_CCOEFF_NORMED)
+        for shrunk in window.shrunk if zoomed else window.shrunk[1:]:
+            fit = cv2.matchTemplate(whole.shrunk[0], shrunk, cv2.TM_CCOEFF_NORMED)
             _, correlation, _, (left, top) = cv2.minMaxLoc(fit)
-            share = side / COARSE
+            share = len(shrunk) / COARSE
             place = share, share, left / COARSE + share / 2 - 0.5, top / COARSE + share / 2 - 0.5
             yield _Try(correlation, place, window, whole, zoomed, mirrored)
-
-
-def _look(tried: _Try) -> Look:
-    """Refine a place, and compare there."""
-    place = _refined(tried.window.detail, tried.whole.detail, tried.place)
-    share = (place[0] + place[1]) / 2
-    score = _agreement(tried.window, tried.whole, place)
-    return Look(score, 1 / share if tried.zoomed else share, place[2:], tried.mirrored)
 
 
 def _placed(image: Grey, place: Place) -> Grey:
@@ -296,8 +213,8 @@ def _slopes(window: Grey) -> Grey:
     return np.stack([across * unit, down * unit[:, None], across, down]).reshape(4, -1)
 
 
-def _refined(window: Grey, whole: Grey, place: Place) -> Place:
-    """Move *place* by Gauss-Newton steps to where *window* fits best into *whole*; the best place seen."""
+def _refined(window: Grey, whole: Grey, place: Place) -> tuple[float, Place]:
+    """Move *place* by Gauss-Newton steps to where *window* fits best into *whole*; the best correlation and its place."""
     normal = _normal(window)
     slopes = _slopes(normal)
     curvature = (slopes @ slopes.T).astype(np.float64)
@@ -311,7 +228,7 @@ def _refined(window: Grey, whole: Grey, place: Place) -> Place:
             break
         best, highest = place, fit
         place = _stepped(place, inverse @ (slopes @ (found - normal).ravel()))
-    return best
+    return highest, best
 
 
 def _stepped(place: Place, step: npt.NDArray[np.float64]) -> Place:
@@ -323,7 +240,7 @@ def _stepped(place: Place, step: npt.NDArray[np.float64]) -> Place:
     return across, down, float(np.clip(x, -edge_x, edge_x)), float(np.clip(y, -edge_y, edge_y))
 
 
-def _agreement(window: _View, whole: _View, place: Place) -> float:
+def _agreement(window: View, whole: View, place: Place) -> float:
     """Return the score of *window* against what of *whole* lies at *place*."""
     share = (place[0] + place[1]) / 2
     soft = float(np.sqrt(0.8**2 + 0.3 * max(1 / share**2 - 1, 0.0)))
@@ -333,12 +250,12 @@ def _agreement(window: _View, whole: _View, place: Place) -> float:
 
 def _detail(grey: Grey, soft: float) -> Grey:
     """Return the fine detail of *grey*, that which fills a region's size; *soft* is the blur taken as its limit."""
-    fine = _blurred(grey, soft)
-    return fine - _blurred(fine, 3.0)
+    fine = blurred(grey, soft)
+    return fine - blurred(fine, 3.0)
 
 
 def _region_means(image: Grey) -> npt.NDArray[np.float64]:
-    return cv2.resize(image, (REGIONS, REGIONS), interpolation=cv2.INTER_AREA).astype(np.float64)
+    return resized(image, REGIONS, REGIONS).astype(np.float64)
 
 
 def _weakest(window: Grey, whole: Grey) -> float:
@@ -354,7 +271,7 @@ def _weakest(window: Grey, whole: Grey) -> float:
     clean = np.maximum(own - noise, explained) + 1e-6
     strength = np.maximum(clean / clean.mean(), other / other.mean())
     correlation = shared / np.sqrt(clean * other)
-    return float(np.quantile(correlation[strength >= 0.3 * strength.mean()], 0.1))
+    return float(np.quantile(correlation[strength >= 0.3 * strength.mean()], WEAKEST))
 
 
 def _colour_agreement(window: Grey, whole: Grey) -> float:
