@@ -24,8 +24,19 @@ import cv2  # noqa: TID251 - one of OpenCV's doors
 import numpy as np
 import numpy.typing as npt
 
-from model.thumbnail import COARSE, REGIONS, SIDE, Grey, Thumbnail, View, blurred, resized, thumbnail, view
-from model.thumbnail import THUMBNAIL_MAX_BYTES as THUMBNAIL_MAX_BYTES
+from model.thumbnail import (
+    COARSE,
+    REGIONS,
+    SIDE,
+    THUMBNAIL_MAX_BYTES,
+    Grey,
+    Thumbnail,
+    View,
+    blurred,
+    resized,
+    thumbnail,
+    view,
+)
 
 __all__ = ["MIN_SCORE", "THUMBNAIL_MAX_BYTES", "Look", "Thumbnail", "second_look", "thumbnail"]
 
@@ -195,13 +206,15 @@ def _placed(image: Grey, place: Place) -> Grey:
         ]
     )
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(image, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    placed: Grey = cv2.warpAffine(image, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return placed
 
 
 def _normal(image: Grey) -> Grey:
     """Return *image* less its mean, of length 1."""
     centred = image - image.mean()
-    return centred / np.float32(np.sqrt(float(np.vdot(centred, centred))) + 1e-6)
+    normal: Grey = centred / np.float32(np.sqrt(float(np.vdot(centred, centred))) + 1e-6)
+    return normal
 
 
 def _slopes(window: Grey) -> Grey:
@@ -214,7 +227,7 @@ def _slopes(window: Grey) -> Grey:
 
 
 def _refined(window: Grey, whole: Grey, place: Place) -> tuple[float, Place]:
-    """Move *place* by Gauss-Newton steps to where *window* fits best into *whole*; the best correlation and its place."""
+    """Move *place* by Gauss-Newton steps; return the best correlation of *window* with *whole*, and its place."""
     normal = _normal(window)
     slopes = _slopes(normal)
     curvature = (slopes @ slopes.T).astype(np.float64)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeVar
 
 import cv2  # noqa: TID251 - one of OpenCV's doors
 import numpy as np
@@ -45,6 +46,7 @@ FAINT = 6.0
 
 Pixels = npt.NDArray[np.uint8]
 Grey = npt.NDArray[np.float32]
+Image = TypeVar("Image", Pixels, Grey)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,9 @@ class View:
 
     def mirrored(self) -> View:
         """Return the same with left and right exchanged."""
-        return View(_flipped(self.grey), _flipped(self.detail), tuple(map(_flipped, self.shrunk)), _flipped(self.colour))
+        return View(
+            _flipped(self.grey), _flipped(self.detail), tuple(map(_flipped, self.shrunk)), _flipped(self.colour)
+        )
 
 
 def thumbnail(pixels: Pixels, /) -> Thumbnail:
@@ -79,7 +83,7 @@ def thumbnail(pixels: Pixels, /) -> Thumbnail:
     reduced = cv2.medianBlur(resized(pixels, min(width, 3 * SIDE), min(height, 3 * SIDE)), 3)
     luma, red, blue = cv2.split(cv2.cvtColor(reduced, cv2.COLOR_RGB2YCrCb))
     means = np.stack([resized(channel.astype(np.float32), REGIONS, REGIONS) for channel in (blue, red)], axis=-1)
-    colour = np.clip(np.rint(means - 128), -128, 127).astype(np.int8).tobytes()
+    colour: bytes = np.clip(np.rint(means - 128), -128, 127).astype(np.int8).tobytes()
     return colour + _jpeg(resized(luma, SIDE, SIDE), THUMBNAIL_MAX_BYTES - len(colour))
 
 
@@ -108,21 +112,24 @@ def _flipped(image: Grey) -> Grey:
     return np.ascontiguousarray(image[:, ::-1])
 
 
-def resized(image: npt.NDArray[np.generic], width: int, height: int) -> npt.NDArray[np.generic]:
+def resized(image: Image, width: int, height: int) -> Image:
     """Return *image* with each side averaged down, or drawn out linearly, to the new length."""
     wide, high = max(width, image.shape[1]), max(height, image.shape[0])
     if (high, wide) != image.shape[:2]:
         image = cv2.resize(image, (wide, high), interpolation=cv2.INTER_LINEAR)
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    smaller: Image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    return smaller
 
 
 def blurred(image: Grey, sigma: float) -> Grey:
     """Return *image* after a Gaussian blur of *sigma* pixels."""
-    return cv2.GaussianBlur(image, (0, 0), sigma)
+    soft: Grey = cv2.GaussianBlur(image, (0, 0), sigma)
+    return soft
 
 
 def _evened(grey: Grey) -> Grey:
     """Return the detail of *grey*, at the same strength everywhere, so that light does not matter."""
     detail = blurred(grey, 0.5) - blurred(grey, LIGHT_SIGMA)
     strength = np.sqrt(blurred(detail * detail, LIGHT_SIGMA))
-    return detail / (strength + np.float32(FAINT))
+    evened: Grey = detail / (strength + np.float32(FAINT))
+    return evened
