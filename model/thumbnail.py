@@ -103,7 +103,8 @@ def view(stored: Thumbnail) -> View:
     """Make a stored thumbnail ready; kept for a while, because a new picture is compared with several."""
     split = 2 * REGIONS * REGIONS
     colour = np.frombuffer(stored[:split], np.int8).reshape(REGIONS, REGIONS, 2).astype(np.float32)
-    grey = cv2.imdecode(np.frombuffer(stored[split:], np.uint8), cv2.IMREAD_GRAYSCALE).astype(np.float32)
+    levels: Pixels = cv2.imdecode(np.frombuffer(stored[split:], np.uint8), cv2.IMREAD_GRAYSCALE)
+    grey = levels.astype(np.float32)
     detail = _evened(resized(grey, MIDDLE, MIDDLE))
     return View(grey, detail, tuple(resized(detail, side, side) for side in WINDOWS), colour)
 
