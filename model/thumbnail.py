@@ -100,11 +100,18 @@ def _jpeg(grey: Pixels, most: int) -> bytes:
 
 @lru_cache(maxsize=64)
 def view(stored: Thumbnail) -> View:
-    """Make a stored thumbnail ready; kept for a while, because a new picture is compared with several."""
+    """
+    Make a stored thumbnail ready; kept for a while, because a new picture is compared with several.
+
+    Raises:
+        ValueError: *stored* did not come from `thumbnail`.
+    """
     split = 2 * REGIONS * REGIONS
     colour = np.frombuffer(stored[:split], np.int8).reshape(REGIONS, REGIONS, 2).astype(np.float32)
-    levels: Pixels = cv2.imdecode(np.frombuffer(stored[split:], np.uint8), cv2.IMREAD_GRAYSCALE)
-    grey = levels.astype(np.float32)
+    levels = cv2.imdecode(np.frombuffer(stored[split:], np.uint8), cv2.IMREAD_GRAYSCALE)
+    if levels is None:
+        raise ValueError(f"{len(stored)} bytes that are no thumbnail: make it anew from the picture")
+    grey: Grey = levels.astype(np.float32)
     detail = _evened(resized(grey, MIDDLE, MIDDLE))
     return View(grey, detail, tuple(resized(detail, side, side) for side in WINDOWS), colour)
 
