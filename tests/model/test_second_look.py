@@ -1,0 +1,122 @@
+"""The second look: copies agree everywhere, lookalikes do not, and the same thumbnails give the same look."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+from model.augment import FAMILIES
+from model.second_look import MIN_SCORE, THUMBNAIL_MAX_BYTES, Look, second_look, thumbnail
+
+Pixels = npt.NDArray[np.uint8]
+
+
+def look(new: Pixels, original: Pixels) -> Look:
+    """Compare two pictures as the indexer does, by their thumbnails."""
+    return second_look(thumbnail(new), thumbnail(original))
+
+
+def receipt(seed: int) -> Pixels:
+    """Draw a receipt of one shop: same layout, other goods and sums."""
+    rng, font = np.random.default_rng(seed), ImageFont.load_default(size=13)
+    page = Image.new("RGB", (260, 420), "white")
+    draw = ImageDraw.Draw(page)
+    draw.text((50, 10), "CORNER SHOP", font=ImageFont.load_default(size=22), fill="black")
+    for row in range(18):
+        goods = "".join(chr(97 + letter) for letter in rng.integers(0, 26, rng.integers(5, 18)))
+        draw.text((12, 60 + 18 * row), goods, font=font, fill="black")
+        draw.text((205, 60 + 18 * row), f"{rng.integers(1, 40)}.{rng.integers(10, 99)}", font=font, fill="black")
+    return np.asarray(page)
+
+
+@pytest.mark.parametrize("family", ["colour", "zoom_crop", "noise", "combined", "light_gradient", "jpeg", "rescale"])
+def test_edited_copies_are_confirmed(photos: Mapping[str, Pixels], family: str) -> None:
+    """Of twelve copies edited at full strength, at most one (a night sky under noise) is not confirmed."""
+    edits = [(photo, np.random.default_rng(seed)) for photo in photos.values() for seed in range(3)]
+    scores = [look(FAMILIES[family](photo, rng, 1.0), photo).score for photo, rng in edits]
+    assert sum(score >= MIN_SCORE for score in scores) >= len(scores) - 1
+
+
+def test_different_photographs_are_refuted(photos: Mapping[str, Pixels]) -> None:
+    """No photograph passes for another."""
+    names = list(photos)
+    scores = [look(photos[a], photos[b]).score for a in names for b in names if a != b]
+    assert max(scores) < MIN_SCORE
+
+
+def test_receipts_of_one_shop_are_refuted() -> None:
+    """Receipts that share a layout are different, but each is itself, also when it was saved anew."""
+    pages = [receipt(seed) for seed in range(5)]
+    assert max(look(a, b).score for i, a in enumerate(pages) for b in pages[:i]) < MIN_SCORE
+    assert look(FAMILIES["jpeg"](pages[0], np.random.default_rng(0), 1.0), pages[0]).score >= MIN_SCORE
+
+
+def test_a_changed_part_is_noticed(photos: Mapping[str, Pixels]) -> None:
+    """A photograph whose quarter shows something else is not a copy, although most of it is."""
+    changed = photos["coffee"].copy()
+    changed[:200, :300] = photos["astronaut"][:200, :300]
+    assert look(changed, photos["coffee"]).score < MIN_SCORE
+
+
+def test_a_recoloured_drawing_is_refuted() -> None:
+    """The same shape in red and in blue, equally bright, are different pictures."""
+    red, blue = np.full((2, 200, 200, 3), 255, np.uint8)
+    red[50:150, 40:120], blue[50:150, 40:120] = (200, 30, 30), (30, 60, 255)
+    assert look(red, blue).score < MIN_SCORE
+
+
+def test_zoom_and_place_are_told(photos: Mapping[str, Pixels]) -> None:
+    """A window of 80 % at the upper left is a zoom to 125 %, whose centre lies 10 % to the left and above."""
+    cat = photos["cat"]
+    height, width = cat.shape[:2]
+    found = look(cat[: round(0.8 * height), : round(0.8 * width)], cat)
+    assert found.score >= MIN_SCORE
+    assert found.scale == pytest.approx(1.25, abs=0.01)
+    assert found.shift == pytest.approx((-0.1, -0.1), abs=0.01)
+
+
+def test_a_border_is_a_scale_below_one(photos: Mapping[str, Pixels]) -> None:
+    """The original is found in a copy with a border, at the share that it takes up."""
+    cat = photos["cat"]
+    found = look(np.pad(cat, [(30, 30), (45, 45), (0, 0)]), cat)
+    assert found.score >= MIN_SCORE
+    assert found.scale == pytest.approx((300 / 360 + 451 / 541) / 2, abs=0.01)
+
+
+def test_bars_on_two_sides_are_seen_through(photos: Mapping[str, Pixels]) -> None:
+    """A letterboxed copy is confirmed."""
+    assert look(np.pad(photos["rocket"], [(70, 70), (0, 0), (0, 0)]), photos["rocket"]).score >= MIN_SCORE
+
+
+def test_a_mirror_image_is_told(photos: Mapping[str, Pixels]) -> None:
+    """A mirrored copy is confirmed, and called mirrored; a plain one is not."""
+    found = look(photos["cat"][:, ::-1], photos["cat"])
+    assert (found.mirrored, found.score >= MIN_SCORE) == (True, True)
+    assert not look(photos["cat"], photos["cat"]).mirrored
+
+
+def test_the_same_thumbnails_give_the_same_look(photos: Mapping[str, Pixels]) -> None:
+    """Nothing but the bytes decides, whatever was compared in between."""
+    pair = thumbnail(photos["coffee"][20:]), thumbnail(photos["coffee"])
+    first = second_look(*pair)
+    look(photos["cat"], photos["rocket"])
+    assert second_look(bytes(bytearray(pair[0])), bytes(bytearray(pair[1]))) == first
+
+
+def test_flat_pictures_are_compared_by_their_brightness() -> None:
+    """Two flat pictures are the same only when about equally bright; a flat one is never a photograph."""
+    dark, grey, light = (np.full((40, 60, 3), level, np.uint8) for level in (10, 118, 128))
+    assert [look(grey, light).score, look(dark, light).score] == [1.0, 0.0]
+    assert look(receipt(0), light).score == 0.0
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 500), (700, 2), (3, 3), (112, 112), (2000, 300)])
+def test_any_size_has_a_small_thumbnail(shape: tuple[int, int]) -> None:
+    """Even noise of any size fits into the row, and is found to be itself."""
+    pixels = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
+    assert len(thumbnail(pixels)) <= THUMBNAIL_MAX_BYTES
+    assert look(pixels, pixels).score >= MIN_SCORE
