@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-NARROW, WIDE = 10, 44
+NARROW, WIDE = 12, 44
 
 
 def as_text(figures: Mapping[str, Any]) -> str:
@@ -38,14 +38,15 @@ def _comparison(figures: Mapping[str, Any], rate: str, among: str) -> Iterator[s
     rows = [(system, system["at_equal_rates"][rate].get(among)) for system in figures["systems"]]
     if not any(found and found["recall"] for _, found in rows):
         return
-    columns = (*figures["main"], "mean", "wild")
+    means = [mean for mean in ("main", "wild") if any(found and mean in found["mean_recall"] for _, found in rows)]
+    columns = (*figures["main"], *(f"mean, {mean}" for mean in means))
     yield ""
     title = f"recall at {rate} per pair, {among}"
     yield title.ljust(WIDE) + "".join(column.rjust(NARROW) for column in (*columns, "distance"))
     for system, found in rows:
         if found and found["recall"]:
             values = [found["recall"][family] for family in figures["main"]]
-            values += [found["mean_recall"].get(mean, float("nan")) for mean in ("main", "wild")]
+            values += [found["mean_recall"][mean] for mean in means]
             cells = "".join(f"{value:{NARROW}.3f}" for value in values)
             yield system["name"].ljust(WIDE) + cells + reach(system, found).rjust(NARROW)
 

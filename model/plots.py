@@ -61,5 +61,6 @@ def draw_recall(path: Path, figures: Mapping[str, Any], rate: str) -> None:
     axes.set_yticks(places + 0.4 - height / 2, families)
     axes.invert_yaxis()
     axes.set(xlim=(0, 1), xlabel="recall", title=f"copies found at {rate} false positives per pair")
-    figure.legend(loc="outside lower center", ncols=3)
+    if shown:
+        figure.legend(loc="outside lower center", ncols=3)
     figure.savefig(path)

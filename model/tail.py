@@ -20,6 +20,9 @@ COUNTED = 5
 FITTED = (10, 100)
 """How many of the nearest pairs the line is fitted to: one in a thousand, within these bounds."""
 
+SMALL_BALL = 20
+"""The line is fitted to at most one pair in so many."""
+
 
 class TooFewPairsError(ValueError):
     """There are too few different pictures even for a fit; the message says what to do."""
@@ -65,7 +68,7 @@ class Tail:
         """Fit the line to *distances*, nearest first; raises TooFewPairsError."""
         least, most = FITTED
         fitted = min(max(pairs // 1000, least), most, len(distances))
-        end = distances[fitted - 1] if fitted >= least else 0.0
+        end = distances[fitted - 1] if fitted >= least and fitted * SMALL_BALL <= pairs else 0.0
         logs = [math.log(end / distance) for distance in distances[:fitted] if 0 < distance < end]
         if not logs:
             raise TooFewPairsError(f"{pairs:,} pairs are too few to fit their tail: bring more different pictures")
@@ -86,5 +89,7 @@ class Tail:
         below = sum(near < distance for near in self.distances)
         if COUNTED <= below < len(self.distances):
             return below / self.pairs, True
-        end = self.distances[self.fitted - 1]
-        return min(1.0, self.fitted / self.pairs * (distance / end) ** self.dimension), False
+        fit = self.fitted / self.pairs * (distance / self.distances[self.fitted - 1]) ** self.dimension
+        if below < COUNTED:
+            return min(fit, COUNTED / self.pairs), False
+        return min(max(fit, below / self.pairs), 1.0), False

@@ -101,7 +101,8 @@ def test_both_commands_draw(pieces: Path, tmp_path: Path) -> None:
         common = ["--data", str(pieces), "--queries", "4", "--picture", str(path)]
         result = CliRunner().invoke(command, [*common, *options])
         assert result.exit_code == 0, result.output
-        assert min(Image.open(path).size) > 200
+        with Image.open(path) as drawn:
+            assert min(drawn.size) > 200
 
 
 def test_large_pictures_are_reduced_as_they_are_read(tmp_path: Path) -> None:

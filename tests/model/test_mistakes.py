@@ -80,7 +80,11 @@ def test_frames_follow_each_other_by_number() -> None:
     """Frames of one name and near numbers are a burst; pages of one source are a group."""
     blank = np.zeros((1, 1, 3), np.uint8)
     pictures = [Picture(f"grocery/{i}.jpg", blank) for i in range(3)] + [Picture("ocrd_assets/a", blank)] * 2
-    originals = {"grocery/0.jpg": "a/Kiwi_001.jpg", "grocery/1.jpg": "a/Kiwi_002.jpg", "grocery/2.jpg": "a/Kiwi_009.jpg"}
+    originals = {
+        "grocery/0.jpg": "a/Kiwi_001.jpg",
+        "grocery/1.jpg": "a/Kiwi_002.jpg",
+        "grocery/2.jpg": "a/Kiwi_009.jpg",
+    }
     found = {group.name: group.pairs for group in hard_groups(pictures, originals)}
     assert found == {"pages of ocrd_assets": ((3, 4),), "frames of grocery": ((0, 1),)}
 
