@@ -4,6 +4,7 @@ The commands that make and measure the encoder; they need the train extra.
     python -m model export --data ../shared/data/train
     python -m model train --recipe cpu_hour --data ../shared/data/train --out run
     python -m model export --data ../shared/data/train --trained run/weights.pt --weights candidate.onnx
+    python -m model quantize --data ../shared/data/train --out int8.onnx
 
 How it is measured: see cli_measure.
 """
@@ -19,6 +20,7 @@ import click
 from model.cli_measure import DATA, EXISTING, WORKERS, calibrate, evaluate
 from model.data import DataMissingError, select
 from model.encoder import SHIPPED_WEIGHTS
+from model.spec import EncoderLoadError
 
 WEIGHTS = click.option(
     "--weights",
@@ -88,6 +90,22 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter an option
         raise click.ClickException(str(error)) from error
     tell = partial(click.echo, err=True)
     learn(Run(start, out, resume, until, tell), fitting, measuring, config)
+
+
+@main.command()
+@DATA
+@click.option("--weights", type=EXISTING, default=SHIPPED_WEIGHTS, help="To copy.  [default: the shipped file]")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The int8 file.")
+@click.option("--pictures", type=click.IntRange(1), default=200, show_default=True, help="To take the ranges from.")
+def quantize(data: tuple[Path, ...], weights: Path, out: Path, pictures: int) -> None:
+    """Write an int8 copy of a weights file; calibrate and evaluate it before use."""
+    from model.quantize import quantize as convert  # noqa: PLC0415 - evaluate works without onnx
+
+    try:
+        spec = convert(weights, out, select(data, held_out=False, at_most=pictures))
+    except (DataMissingError, EncoderLoadError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{out}: {spec.fingerprint}, {out.stat().st_size:,} bytes; its scale is not calibrated yet")
 
 
 main.add_command(evaluate)
