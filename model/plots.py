@@ -41,11 +41,11 @@ def draw_calibration(path: Path, found: Calibration) -> None:
 def _draw_tail(axes: Any, name: str, tail: Tail) -> None:  # noqa: ANN401 - matplotlib is not typed
     """Draw the share below a distance, and the line that was fitted to it."""
     distances = np.array(tail.distances)
-    axes.loglog(distances, np.arange(1, len(distances) + 1) / tail.pairs, drawstyle="steps-post", label=name)
+    axes.semilogy(distances, np.arange(1, len(distances) + 1) / tail.pairs, drawstyle="steps-post", label=name)
     end = distances[tail.fitted - 1]
     line = np.geomspace(end / 1.5, end, 50)
     label = f"fitted to the nearest {tail.fitted}: dimension {tail.dimension:.1f}"
-    axes.loglog(line, tail.fitted / tail.pairs * (line / end) ** tail.dimension, linestyle=":", label=label)
+    axes.semilogy(line, tail.fitted / tail.pairs * (line / end) ** tail.dimension, linestyle=":", label=label)
 
 
 def draw_recall(path: Path, figures: Mapping[str, Any], rate: str) -> None:

@@ -17,8 +17,12 @@ from dataclasses import dataclass
 COUNTED = 5
 """Pairs that must be expected for a rate to be counted and not fitted."""
 
-FITTED = (10, 100)
-"""How many of the nearest pairs the line is fitted to: one in a thousand, within these bounds."""
+FITTED = (10, 30)
+"""
+How many of the nearest pairs the line is fitted to: one in a thousand, within these bounds.
+
+Few, since the slope is steep (20 and more) and so costs little in precision, while rare look-alikes bend the line.
+"""
 
 SMALL_BALL = 20
 """The line is fitted to at most one pair in so many."""

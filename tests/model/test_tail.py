@@ -23,7 +23,7 @@ def test_too_few_pairs_are_extrapolated() -> None:
     """Of a power law of dimension 8, known for a million pairs, the billionth is found nearly."""
     reach = _power_law(10**6, 8.0, 200).at(1e-9)
     assert not reach.counted
-    assert reach.distance == pytest.approx(1e-9 ** (1 / 8), rel=0.05)
+    assert reach.distance == pytest.approx(1e-9 ** (1 / 8), rel=0.1)
     assert reach.distance * (1 - 3 * reach.error) < 1e-9 ** (1 / 8) < reach.distance * (1 + 3 * reach.error)
 
 
