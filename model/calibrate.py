@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -51,12 +52,37 @@ def nearest_pairs(descriptors: npt.NDArray[np.float32], count: int) -> list[Pair
     for start in range(0, len(descriptors), BLOCK):
         squares = squared_distances(descriptors[start : start + BLOCK], descriptors)
         squares[np.tri(squares.shape[0], squares.shape[1], start, dtype=np.bool_)] = np.inf
-        flat = np.argpartition(squares, min(count, squares.size - 1), axis=None)[:count]
-        rows, columns = np.unravel_index(flat, squares.shape)
-        found = zip(rows + start, columns, np.sqrt(squares[rows, columns]), strict=True)
-        best += [Pair(int(i), int(j), float(d)) for i, j, d in found if math.isfinite(d)]
-        best = sorted(best, key=lambda pair: pair.distance)[:count]
+        best = _nearest(best + _listed(squares, start, count), count)
     return best
+
+
+def nearest_others(copies: npt.NDArray[np.float32], references: npt.NDArray[np.float32], count: int) -> list[Pair]:
+    """Return the *count* nearest pairs of a copy, (Q, D), of the first Q references and another reference, (N, D)."""
+    best: list[Pair] = []
+    for start in range(0, len(copies), BLOCK):
+        squares = squared_distances(copies[start : start + BLOCK], references)
+        rows = np.arange(len(squares))
+        squares[rows, rows + start] = np.inf
+        best = _nearest(best + _listed(squares, start, count), count)
+    return best
+
+
+def _listed(squares: npt.NDArray[np.float64], start: int, count: int) -> list[Pair]:
+    """Return the *count* nearest pairs of one block of rows, of which the first is row *start*."""
+    flat = np.argpartition(squares, min(count, squares.size - 1), axis=None)[:count]
+    rows, columns = np.unravel_index(flat, squares.shape)
+    found = zip(rows + start, columns, np.sqrt(squares[rows, columns]), strict=True)
+    return [Pair(int(i), int(j), float(d)) for i, j, d in found if math.isfinite(d)]
+
+
+def _nearest(pairs: list[Pair], count: int) -> list[Pair]:
+    """Return the *count* nearest of *pairs*, nearest first."""
+    return sorted(pairs, key=lambda pair: pair.distance)[:count]
+
+
+def different(pairs: Sequence[Pair], looks: Looks, count: int) -> list[Pair]:
+    """Return the first *count* of *pairs* that no plain check calls near-copies."""
+    return list(islice((pair for pair in pairs if not looks.alike(pair.first, pair.second)), count))
 
 
 def operating_distance(descriptors: npt.NDArray[np.float32], looks: Looks, target: float) -> float:
@@ -67,15 +93,20 @@ def operating_distance(descriptors: npt.NDArray[np.float32], looks: Looks, targe
     """
     allowed = int(count_pairs(len(descriptors)) * target)
     for listed in (64 * (allowed + 1), 4096 * (allowed + 1)):
-        different = [pair for pair in nearest_pairs(descriptors, listed) if not looks.alike(pair.first, pair.second)]
-        if len(different) > allowed:
-            return different[allowed].distance
+        found = different(nearest_pairs(descriptors, listed), looks, allowed + 1)
+        if len(found) > allowed:
+            return found[allowed].distance
     raise ValueError("nearly all near pairs are near-copies: bring more different pictures")
 
 
 def scale_for(descriptors: npt.NDArray[np.float32], looks: Looks, *, target: float, radius: float) -> float:
     """Return the s by which unit *descriptors* must be multiplied so that *radius* keeps to *target*."""
-    return float(np.float32(radius / operating_distance(descriptors, looks, target) * (1 + MARGIN)))
+    return rescaled(1.0, radius, operating_distance(descriptors, looks, target))
+
+
+def rescaled(scale: float, radius: float, distance: float) -> float:
+    """Return the s that brings *distance*, measured at *scale*, just outside *radius*."""
+    return float(np.float32(scale * radius / distance * (1 + MARGIN)))
 
 
 def within(pairs: Sequence[Pair], radius: float) -> list[Pair]:

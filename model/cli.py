@@ -4,39 +4,30 @@ The commands that make and measure the encoder; they need the train extra.
     python -m model export --data ../shared/data/train
     python -m model train --recipe cpu_hours --data ../shared/data/train --out run
     python -m model export --data ../shared/data/train --trained run/weights.pt --weights candidate.onnx
-    python -m model evaluate --data ../shared/data/train
+    python -m model quantize --data ../shared/data/train --out int8.onnx
+
+How it is measured: see cli_measure.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import click
 
-from model.data import DEFAULT_DATA, DataMissingError, select
-from model.encoder import SHIPPED_WEIGHTS, load_encoder
+from model.cli_measure import DATA, EXISTING, WORKERS, calibrate, evaluate
+from model.data import DataMissingError, select
+from model.encoder import SHIPPED_WEIGHTS
 from model.spec import EncoderLoadError
 
-DATA = click.option(
-    "--data",
-    "data",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    default=[DEFAULT_DATA],
-    show_default=True,
-    help="A folder of pictures or tar files, or a tar file; may be given more than once.",
-)
 WEIGHTS = click.option(
     "--weights",
     type=click.Path(path_type=Path, dir_okay=False),
     default=SHIPPED_WEIGHTS,
     help="The weights file.  [default: the shipped one]",
 )
-EXISTING = click.Path(path_type=Path, dir_okay=False, exists=True)
-WORKERS = click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Threads.")
 
 
 @click.group()
@@ -103,34 +94,19 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter an option
 
 @main.command()
 @DATA
-@WEIGHTS
-@WORKERS
-@click.option("--references", type=click.IntRange(2), default=4500, show_default=True, help="Held-out pictures.")
-@click.option("--queries", type=click.IntRange(1), default=1000, show_default=True, help="Pictures that are edited.")
-@click.option("--strength", "strengths", multiple=True, type=click.FloatRange(0, 1), default=[0.25, 0.5, 1.0])
-@click.option("--radius", type=click.FloatRange(0, min_open=True), help="[default: the encoder's]")
-@click.option("--json", "target", type=click.Path(path_type=Path, dir_okay=False), help="Also write a JSON file.")
-def evaluate(  # noqa: PLR0913, PLR0917 - one parameter an option
-    data: tuple[Path, ...],
-    weights: Path,
-    workers: int,
-    references: int,
-    queries: int,
-    strengths: tuple[float, ...],
-    radius: float | None,
-    target: Path | None,
-) -> None:
-    """Print recall for each kind of edit, and false positives, at the radius."""
-    from model.evaluate import EvaluateConfig, as_text  # noqa: PLC0415 - so that --help is quick
-    from model.evaluate import evaluate as measure  # noqa: PLC0415
+@click.option("--weights", type=EXISTING, default=SHIPPED_WEIGHTS, help="To copy.  [default: the shipped file]")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The int8 file.")
+@click.option("--pictures", type=click.IntRange(1), default=200, show_default=True, help="To take the ranges from.")
+def quantize(data: tuple[Path, ...], weights: Path, out: Path, pictures: int) -> None:
+    """Write an int8 copy of a weights file; calibrate and evaluate it before use."""
+    from model.quantize import quantize as convert  # noqa: PLC0415 - evaluate works without onnx
 
     try:
-        encoder = load_encoder(weights, device="cpu")
-        pictures = select(data, held_out=True, at_most=references)
+        spec = convert(weights, out, select(data, held_out=False, at_most=pictures))
     except (DataMissingError, EncoderLoadError) as error:
         raise click.ClickException(str(error)) from error
-    config = EvaluateConfig(queries, strengths, radius or encoder.spec.radius, workers)
-    figures = measure(encoder, pictures, config)
-    click.echo(as_text(figures))
-    if target is not None:
-        target.write_text(json.dumps(figures, indent=2) + "\n")
+    click.echo(f"{out}: {spec.fingerprint}, {out.stat().st_size:,} bytes; its scale is not calibrated yet")
+
+
+main.add_command(evaluate)
+main.add_command(calibrate)

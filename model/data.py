@@ -8,11 +8,13 @@ Near-copies across the split exist (see pairs); nothing here learns a picture by
 from __future__ import annotations
 
 import hashlib
+import heapq
 import tarfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Protocol
 
@@ -21,6 +23,7 @@ import numpy.typing as npt
 
 from model.augment import FAMILIES, Pixels
 from model.decode import DecodeError, decode_image
+from model.preprocess import reduced
 
 DEFAULT_DATA = Path("../shared/data/train")
 """Where the development data lie, from the repository's root."""
@@ -65,48 +68,75 @@ def is_held_out(name: str) -> bool:
     return name_hash(name) % HELD_OUT_OF == 0
 
 
-def select(places: Sequence[Path], *, held_out: bool, at_most: int) -> list[Picture]:
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """An image file that could be read: its *name*, and where it lies (as *member*, where that is a tar file)."""
+
+    name: str
+    path: Path
+    member: str = ""
+
+
+def select(
+    places: Sequence[Path], *, held_out: bool | None, at_most: int, short_side: int | None = None
+) -> list[Picture]:
     """
-    Read the pictures of one side of the split; of more than *at_most*, those with the smallest mixed hash.
+    Read the pictures of one side of the split, or of both; of more than *at_most*, those with the smallest mixed hash.
+
+    Only those are opened. With *short_side*, larger ones are reduced to so many pixels, so that photographs by the
+    thousand stay in memory.
 
     Raises:
         DataMissingError: there is none.
     """
-    offers = ((name, data) for name, data in _members(places) if is_held_out(name) == held_out)
-    chosen = sorted(offers, key=lambda offer: name_hash(f"order {offer[0]}"))[:at_most]
-    pictures = [Picture(name, pixels) for name, data in chosen if (pixels := _pixels(data)) is not None]
+    offers = (offer for offer in _offers(places) if held_out is None or is_held_out(offer.name) == held_out)
+    chosen = heapq.nsmallest(at_most, offers, key=lambda offer: name_hash(f"order {offer.name}"))
+    pixels = {offer: _pixels(data, short_side) for offer, data in _read(chosen)}
+    pictures = [Picture(offer.name, found) for offer in chosen if (found := pixels[offer]) is not None]
     if not pictures:
         where = ", ".join(map(str, places))
         raise DataMissingError(f"no pictures at {where}: name a folder or tar files of images with --data")
     return pictures
 
 
-def _members(places: Sequence[Path]) -> Iterator[tuple[str, bytes]]:
-    """Yield the names and bytes of all image files in folders, and in the tar files that they hold."""
+def _offers(places: Sequence[Path]) -> Iterator[_Offer]:
+    """Yield all image files in folders, and in the tar files that they hold."""
     for place in places:
         for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
             if path.suffix == ".tar" and path.is_file():
-                yield from _tar_members(path)
+                yield from _tar_offers(path)
             elif path.suffix.lower() in SUFFIXES and path.is_file():
-                yield f"{path.parent.name}/{path.name}", path.read_bytes()
+                yield _Offer(f"{path.parent.name}/{path.name}", path)
 
 
-def _tar_members(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield the names and bytes of the images in a tar file."""
+def _tar_offers(path: Path) -> Iterator[_Offer]:
+    """Yield the images in a tar file."""
     with tarfile.open(path) as archive:
         for member in archive:
-            file = archive.extractfile(member)
-            if file is not None and Path(member.name).suffix.lower() in SUFFIXES:
-                yield member.name, file.read()
+            if member.isfile() and Path(member.name).suffix.lower() in SUFFIXES:
+                yield _Offer(member.name, path, member.name)
 
 
-def _pixels(data: bytes) -> Pixels | None:
+def _read(offers: Sequence[_Offer]) -> Iterator[tuple[_Offer, bytes]]:
+    """Yield each offer with its file's bytes, in the order of places."""
+    for path, group in groupby(sorted(offers, key=lambda offer: str(offer.path)), key=lambda offer: offer.path):
+        if path.suffix != ".tar":
+            yield from ((offer, path.read_bytes()) for offer in group)
+            continue
+        wanted = {offer.member: offer for offer in group}
+        with tarfile.open(path) as archive:
+            for member in archive:
+                if member.name in wanted and (file := archive.extractfile(member)) is not None:
+                    yield wanted[member.name], file.read()
+
+
+def _pixels(data: bytes, short_side: int | None) -> Pixels | None:
     """Decode *data*; None when it is no readable image."""
     try:
-        pixels: Pixels = decode_image(data).pixels
+        pixels: Pixels = decode_image(data, target_px=None if short_side is None else short_side // 2).pixels
     except DecodeError:
         return None
-    return pixels
+    return pixels if short_side is None else reduced(pixels, short_side)
 
 
 def edited(picture: Picture, family: str, strength: float, take: int = 0) -> Pixels:

@@ -1,33 +1,46 @@
 """
-How many copies the encoder finds at its radius, and how many false ones, on pictures that it was not made with.
+How many copies each system finds, and how many false ones, on pictures that the encoder was not made with.
 
-Recall: the share of edited copies whose descriptor lies strictly within the radius of their picture's.
-False positives: pairs of different pictures within the radius, per pair; both pictures as they are, and one of them
-edited. Pairs that a plain check calls near-copies (see pairs) are counted apart.
-Pictures, edits and their randomness are fixed by the pictures' names.
+Recall: the share of edited copies whose vector lies strictly within a distance of their picture's.
+False positives: pairs of different pictures within it, per pair; both pictures as they are, and one of them edited.
+The distance is a system's own radius, and, to compare systems at equal rates, the one that keeps to a rate.
+Pictures, edits and their randomness are fixed by the pictures' names, and shared by all systems of a run.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import cache
+from itertools import combinations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from model import augment
 from model.augment import FAMILIES
-from model.calibrate import Pair, count_pairs, nearest_pairs, squared_distances, within
-from model.data import Picture, describe_all, describe_edits
-from model.encoder import Encoder
+from model.data import Picture
+from model.hard_groups import HardGroup, hard_groups
+from model.kinds import PHOTOGRAPHIC, kind_of
+from model.mistakes import Alike, Mistakes, by_kind, by_part, within_group
 from model.pairs import Looks
+from model.receipts import receipts
+from model.systems import EncoderSystem, System, milliseconds
+from model.tail import Reach
+from model.views import Plan, Tell, Vectors, Views, describe, describe_views
 
 MAIN = ("colour", "zoom_crop", "noise", "combined")
 """The families whose edited images are also compared with all other pictures."""
 
-LISTED = 4096
-"""How many of the nearest pairs are looked at."""
+WILD: tuple[str, ...] = tuple(getattr(augment, "WILD", ()))
+"""The other families that must be found."""
+
+RATES = (1e-6, 1e-7)
+"""False positives per pair at which the systems are compared."""
+
+AMONG: Mapping[str, frozenset[str] | None] = {"all": None, "photographs": PHOTOGRAPHIC}
+"""Which pairs a rate is kept over: of all pictures, or of photographs alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,115 +49,133 @@ class EvaluateConfig:
     How to measure.
 
     Attributes:
-        queries: pictures that are edited, at most; the first of the references.
-        strengths: of the edits; 1 is the whole range of each.
-        radius: Euclidean.
+        queries: pictures that get a copy of every family, at most; the first of the references.
+        counted: pictures whose copies of the main families are compared with all other references, at most.
+        strengths: of the edits; 1 is the whole range of each. Systems are compared at the greatest.
+        radius: Euclidean, in place of the encoders' own.
+        receipts: drawn receipts that are compared with each other.
         workers: threads.
     """
 
-    queries: int
-    strengths: tuple[float, ...]
-    radius: float
-    workers: int
+    queries: int = 600
+    counted: int = 1000
+    strengths: tuple[float, ...] = (1.0,)
+    radius: float | None = None
+    receipts: int = 60
+    workers: int = 2
 
 
-def evaluate(encoder: Encoder, pictures: Sequence[Picture], config: EvaluateConfig) -> dict[str, Any]:
-    """Return all figures, ready for JSON."""
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """What all systems share: the pictures' kinds, the plain checks, and the hard groups."""
 
-    def describe(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        descriptor: npt.NDArray[np.float32] = encoder.embed([pixels])[0]
-        return descriptor
+    kinds: tuple[str, ...]
+    alike: Alike
+    groups: tuple[HardGroup, ...]
+    receipts: tuple[Picture, ...]
 
-    references = describe_all(describe, pictures, workers=config.workers)
-    figures: dict[str, Any] = {
-        "fingerprint": encoder.spec.fingerprint,
-        "radius": config.radius,
+
+def evaluate(
+    systems: Sequence[System],
+    pictures: Sequence[Picture],
+    originals: Mapping[str, str],
+    config: EvaluateConfig,
+    tell: Tell,
+) -> dict[str, Any]:
+    """Return all figures, ready for JSON; *originals* names the pictures' first files (see hard_groups)."""
+    counted = max(config.counted, config.queries)
+    plan = Plan(tuple(FAMILIES), config.strengths, config.queries, MAIN, counted, config.workers)
+    groups = tuple(hard_groups(pictures, originals))
+    kinds = tuple(kind_of(picture) for picture in pictures)
+    scene = _Scene(kinds, cache(Looks.of(pictures).alike), groups, tuple(receipts(config.receipts)))
+    views = describe_views(systems, pictures, plan, tell)
+    return {
         "references": len(pictures),
         "queries": min(config.queries, len(pictures)),
-        "unedited": _unedited(references, pictures, config.radius),
-        "recall": {},
+        "counted": min(counted, len(pictures)),
+        "strengths": list(config.strengths),
+        "main": list(MAIN),
+        "wild": list(WILD),
+        "systems": [
+            {**_about(system, pictures), **_measured(system, views[system.name], scene, config)} for system in systems
+        ],
     }
-    for strength in config.strengths:
-        copies = describe_edits(
-            describe, pictures[: config.queries], tuple(FAMILIES), strength=strength, workers=config.workers
-        )
-        figures["recall"][f"{strength:g}"] = _recall(references, copies, config.radius)
-        if strength == 1:
-            figures["edited"] = _edited(references, copies, pictures, config.radius)
-    return figures
 
 
-def _recall(references: npt.NDArray[np.float32], copies: npt.NDArray[np.float32], radius: float) -> dict[str, float]:
-    """Return the share found of each family; *copies* is (Q, K, D) for the first Q references."""
-    distances = np.linalg.norm(copies - references[: len(copies), None], axis=2)
-    return dict(zip(FAMILIES, (distances < radius).mean(0).tolist(), strict=True))
+def _about(system: System, pictures: Sequence[Picture]) -> dict[str, Any]:
+    """Return what a system is called, and what it costs."""
+    about: dict[str, Any] = {"name": system.name, "distance": system.distance}
+    if isinstance(system, EncoderSystem):
+        about["fingerprint"] = system.spec.fingerprint
+    return about | {"milliseconds": milliseconds(system, pictures)}
 
 
-def _unedited(references: npt.NDArray[np.float32], pictures: Sequence[Picture], radius: float) -> dict[str, Any]:
-    """Count false positives among pictures as they are, near-copies apart, and say of which sources they are."""
-    near = within(nearest_pairs(references, LISTED), radius)
-    looks = Looks.of(pictures)
-    alike = [looks.alike(pair.first, pair.second) for pair in near]
-    different = [pair for pair, same in zip(near, alike, strict=True) if not same]
-    near_copies = [pair for pair, same in zip(near, alike, strict=True) if same]
+def _measured(system: System, views: Views, scene: _Scene, config: EvaluateConfig) -> dict[str, Any]:
+    """Return the figures of one system."""
+    strongest = max(config.strengths)
+    copies = {family: views.copies[strongest, family] for family in MAIN}
+    mistakes = Mistakes.of(views.references, copies, scene.alike)
+    reaches = {
+        f"{rate:g}": {name: mistakes.reach(rate, scene.kinds, among) for name, among in AMONG.items()} for rate in RATES
+    }
+    first = reaches[f"{RATES[0]:g}"]["all"]
+    own = system.radius if config.radius is None or system.radius is None else config.radius
+    radius = own or (first.distance if first else 0.0)
     return {
-        "pairs": count_pairs(len(pictures)),
-        "within_radius": len(near),
-        "within_radius_is_all": len(near) < LISTED,
-        "of_these_near_copies": sum(alike),
-        "false_positives": len(different),
-        "rate": len(different) / count_pairs(len(pictures)),
-        "false_positive_sources": _sources(different, pictures),
-        "near_copy_sources": _sources(near_copies, pictures),
+        "radius": radius,
+        "radius_is_its_own": own is not None,
+        "recall": {f"{strength:g}": _recall(views, strength, radius, config) for strength in config.strengths},
+        "at_equal_rates": {
+            rate: {name: _at(views, reach, AMONG[name], scene, config) for name, reach in found.items() if reach}
+            for rate, found in reaches.items()
+        },
+        "false_positives": by_part(mistakes, radius),
+        "listed_to": mistakes.near[-1].pair.distance if mistakes.near else 0.0,
+        "by_kind": by_kind(mistakes, radius, scene.kinds),
+        "hard_groups": _groups(system, views, scene, radius, config),
     }
 
 
-def _sources(pairs: Sequence[Pair], pictures: Sequence[Picture]) -> dict[str, int]:
-    """Count *pairs* by where their pictures come from, most first."""
-    names = (" / ".join(sorted({pictures[pair.first].source, pictures[pair.second].source})) for pair in pairs)
-    return dict(Counter(names).most_common())
+def _recall(
+    views: Views, strength: float, radius: float, config: EvaluateConfig, rows: Sequence[int] | None = None
+) -> dict[str, float]:
+    """Return the share of copies found within *radius* by family, of the queries or of those at *rows*."""
+    queries = np.arange(min(config.queries, len(views.references))) if rows is None else np.array(rows, np.int64)
+    return {
+        family: _found(views.copies[strength, family][queries], views.references[queries], radius)
+        for family in FAMILIES
+    }
 
 
-def _edited(
-    references: npt.NDArray[np.float32],
-    copies: npt.NDArray[np.float32],
-    pictures: Sequence[Picture],
-    radius: float,
-) -> dict[str, dict[str, float]]:
-    """Count, for edited queries of the main families, the other pictures within the radius."""
-    looks, pairs = Looks.of(pictures), len(copies) * (len(references) - 1)
-    figures = {}
-    for family in MAIN:
-        squares = squared_distances(copies[:, list(FAMILIES).index(family)], references)
-        np.fill_diagonal(squares, np.inf)
-        near = np.argwhere(squares < radius**2)
-        false = sum(not looks.alike(int(query), int(other)) for query, other in near)
-        figures[family] = {"pairs": pairs, "false_positives": false, "rate": false / pairs}
-    return figures
+def _found(copies: Vectors, references: Vectors, radius: float) -> float:
+    """Return the share of *copies*, (Q, D), strictly within *radius* of their picture, (Q, D)."""
+    return float((np.linalg.norm(copies - references, axis=1) < radius).mean())
 
 
-def as_text(figures: dict[str, Any]) -> str:
-    """Return *figures* as a small table for people."""
-    unedited = figures["unedited"]
-    lines = [
-        f"{figures['fingerprint']}, radius {figures['radius']:g}",
-        f"{unedited['pairs']:,} pairs of {figures['references']:,} held-out pictures:",
-        f"    {unedited['within_radius']} within the radius, {unedited['of_these_near_copies']} of them near-copies",
-        *(f"        {count} of {source}" for source, count in unedited["near_copy_sources"].items()),
-        f"    {unedited['false_positives']} false positives, {unedited['rate']:.2g} per pair",
-        *(f"        {count} of {source}" for source, count in unedited["false_positive_sources"].items()),
-        *(
-            f"edited by {family}: {found['false_positives']} false positives in {found['pairs']:,} pairs, "
-            f"{found['rate']:.2g} per pair"
-            for family, found in figures.get("edited", {}).items()
-        ),
-        f"recall of {figures['queries']:,} edited copies, by strength of the edit:",
-        "family".ljust(18) + "".join(f"{strength:>8}" for strength in figures["recall"]),
-        *(_row(family, figures["recall"].values()) for family in FAMILIES),
-    ]
-    return "\n".join(lines)
+def _at(
+    views: Views, reach: Reach, among: frozenset[str] | None, scene: _Scene, config: EvaluateConfig
+) -> dict[str, Any]:
+    """Return the distance that keeps to a rate, and the recall there."""
+    kinds = scene.kinds[: config.queries]
+    rows = [row for row, kind in enumerate(kinds) if among is None or kind in among]
+    recall = _recall(views, max(config.strengths), reach.distance, config, rows) if rows else {}
+    means = {
+        name: float(np.mean([recall[family] for family in families]))
+        for name, families in (("main", MAIN), ("wild", WILD))
+        if families and recall
+    }
+    return asdict(reach) | {"queries": len(rows), "recall": recall, "mean_recall": means}
 
 
-def _row(family: str, recalls: Iterable[dict[str, float]]) -> str:
-    """Return one line of the table of recall."""
-    return family.ljust(18) + "".join(f"{recall[family]:8.3f}" for recall in recalls)
+def _groups(
+    system: System, views: Views, scene: _Scene, radius: float, config: EvaluateConfig
+) -> dict[str, dict[str, Any]]:
+    """Return the false positives within each hard group."""
+    found = {group.name: within_group(group, views.references, scene.alike, radius) for group in scene.groups}
+    if len(scene.receipts) > 1:
+        with ThreadPoolExecutor(config.workers) as pool:
+            drawn = describe(system, [picture.pixels for picture in scene.receipts], pool)
+        pairs = tuple(combinations(range(len(drawn)), 2))
+        group = HardGroup("receipts of one shop (drawn)", pairs, surely_different=True)
+        found[group.name] = within_group(group, drawn, scene.alike, radius)
+    return found

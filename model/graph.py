@@ -114,13 +114,33 @@ def write(path: Path, network: SiameseEncoder, spec: EncoderSpec) -> EncoderSpec
 
     A protobuf message may be the sum of its parts: the metadata are appended, so the bytes before them stay put.
     """
-    body = to_onnx(network, spec.input_size)
+    return write_body(path, to_onnx(network, spec.input_size), spec)
+
+
+def write_body(path: Path, body: bytes, spec: EncoderSpec) -> EncoderSpec:
+    """Write a model without metadata and its *spec*, as `write` does."""
     spec = replace(spec, weights_bytes=len(body), weights_sha256=hashlib.sha256(body).hexdigest())
     tail = onnx.ModelProto()
     helper.set_model_props(tail, spec.to_metadata())
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(body + tail.SerializeToString(deterministic=True))
     return spec
+
+
+def body_of(file: bytes, spec: EncoderSpec) -> bytes:
+    """Return the part of a weights *file* before its metadata."""
+    return file[: spec.weights_bytes]
+
+
+def with_scale(body: bytes, scale: float) -> bytes:
+    """Return a model that is *body*, but for the length *scale* of its descriptors: the factor of its last node."""
+    model = onnx.load_model_from_string(body)
+    last = model.graph.node[-1]
+    if last.op_type != "Mul":
+        raise EncoderLoadError("its graph does not end with the scale; export it again")
+    factor = next(weight for weight in model.graph.initializer if weight.name == last.input[1])
+    factor.CopyFrom(numpy_helper.from_array(np.array(scale, np.float32), factor.name))
+    return bytes(model.SerializeToString(deterministic=True))
 
 
 def read_weights(file: bytes) -> tuple[dict[str, npt.NDArray[np.float32]], dict[str, str]]:

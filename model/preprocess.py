@@ -22,6 +22,15 @@ def to_square(pixels: npt.NDArray[np.uint8], size: int, interpolation: str) -> n
     return np.asarray(picture.resize((size, size), Image.Resampling[interpolation]))
 
 
+def reduced(pixels: npt.NDArray[np.uint8], short_side: int) -> npt.NDArray[np.uint8]:
+    """Return *pixels*, uint8 RGB (H, W, 3), with a shorter side of at most *short_side* pixels, averaged by area."""
+    share = short_side / min(pixels.shape[:2])
+    if share >= 1:
+        return pixels
+    size = (round(pixels.shape[1] * share), round(pixels.shape[0] * share))
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX))
+
+
 def preprocess(pixels: npt.NDArray[np.uint8], spec: EncoderSpec) -> npt.NDArray[np.float32]:
     """Return the network's input, normalised float32 (3, S, S), for uint8 RGB (H, W, 3) of any size."""
     square = to_square(pixels, spec.input_size, spec.interpolation).astype(np.float32)

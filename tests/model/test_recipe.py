@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -190,14 +189,3 @@ def test_missing_data_are_named(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["export", "--data", str(tmp_path), "--weights", str(tmp_path / "w.onnx")])
     assert result.exit_code == 1
     assert result.stderr == f"Error: no pictures at {tmp_path}: name a folder or tar files of images with --data\n"
-
-
-def test_evaluate_prints_and_writes_its_figures(folder: Path, tmp_path: Path) -> None:
-    """The command measures every family and writes what it prints."""
-    target = tmp_path / "figures.json"
-    options = ["--data", str(folder), "--queries", "3", "--strength", "1", "--json", str(target)]
-    result = CliRunner().invoke(main, ["evaluate", *options])
-    assert result.exit_code == 0, result.output
-    figures = json.loads(target.read_text())
-    assert figures["fingerprint"] in result.stdout
-    assert {"colour", "zoom_crop", "noise", "combined", "jpeg"} <= set(figures["recall"]["1"])

