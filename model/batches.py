@@ -65,7 +65,8 @@ def shelve(pictures: Sequence[Picture], size: int, device: torch.device, workers
     with ThreadPoolExecutor(workers) as pool:
         looks = list(pool.map(partial(_shelve_one, pixels, pictures), range(len(pictures))))
     hashes, thumbnails = zip(*looks, strict=True)
-    return Shelf(torch.from_numpy(pixels).to(device), Looks(np.stack(hashes), np.stack(thumbnails)))
+    drawn = np.array([picture.drawn for picture in pictures])
+    return Shelf(torch.from_numpy(pixels).to(device), Looks(np.stack(hashes), np.stack(thumbnails), drawn))
 
 
 def _shelve_one(
@@ -101,6 +102,8 @@ def neighbours(looks: Looks, near: Sequence[Pair], device: torch.device) -> Neig
     """
     signs = torch.from_numpy(looks.hashes).to(device).float() * 2 - 1
     alike = torch.cat([part @ signs.T >= signs.shape[1] - 2 * HASH_BITS_ALIKE for part in signs.split(1024)])
+    drawn = torch.from_numpy(looks.drawn).to(device)
+    alike &= ~(drawn[:, None] | drawn)
     same = [looks.alike(pair.first, pair.second) for pair in near]
     rows = torch.tensor([(pair.first, pair.second) for pair in near], dtype=torch.int64, device=device).view(-1, 2)
     copies_, hard = (rows[torch.tensor([one == kind for one in same], device=device)] for kind in (True, False))

@@ -34,6 +34,10 @@ HELD_OUT_OF = 4
 """One picture in so many is held out: never fitted on, only measured with."""
 
 
+DRAWN = "documents"
+"""The source of pictures that a run draws itself (see documents)."""
+
+
 class DataMissingError(Exception):
     """There are no pictures at the given place; the message says what to do."""
 
@@ -49,6 +53,11 @@ class Picture:
     def source(self) -> str:
         """The collection that it came from."""
         return self.name.rpartition("/")[0]
+
+    @property
+    def drawn(self) -> bool:
+        """Whether it is known to be no copy of any other, however alike."""
+        return self.source == DRAWN
 
 
 class Describe(Protocol):

@@ -86,19 +86,24 @@ class Looks:
     Attributes:
         hashes: bool (N, 64).
         thumbnails: float32 (N, THUMBNAIL, THUMBNAIL).
+        drawn: bool (N,), those that are known to be no near-copy of any other.
     """
 
     hashes: npt.NDArray[np.bool_]
     thumbnails: npt.NDArray[np.float32]
+    drawn: npt.NDArray[np.bool_]
 
     @classmethod
     def of(cls, pictures: Sequence[Picture]) -> Looks:
         """Prepare *pictures*."""
         hashes = [perceptual_hash(picture.pixels) for picture in pictures]
-        return cls(np.stack(hashes), np.stack([thumbnail(picture.pixels) for picture in pictures]))
+        thumbnails = [thumbnail(picture.pixels) for picture in pictures]
+        return cls(np.stack(hashes), np.stack(thumbnails), np.array([picture.drawn for picture in pictures]))
 
     def alike(self, first: int, second: int) -> bool:
         """Tell whether a plain check calls two pictures, by index, near-copies."""
+        if self.drawn[first] or self.drawn[second]:
+            return False
         if np.count_nonzero(self.hashes[first] != self.hashes[second]) <= HASH_BITS_ALIKE:
             return True
         return thumbnails_alike(self.thumbnails[first], self.thumbnails[second])

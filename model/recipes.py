@@ -40,6 +40,7 @@ class TrainConfig:
         input_size: pixels of each side of the network's input while training.
         store_size: pixels of each side at which pictures wait in memory and are edited.
         at_most: pictures to learn from.
+        layouts: of pages that are drawn and learned from as well (see documents).
         trunk_rate: AdamW's at its height, as a share of each weight tensor's root mean square at the start.
         linear_rate: the same for the linear step.
         frozen: blocks at the trunk's start that keep their weights, the stem with them; 0 learns everything.
@@ -68,6 +69,7 @@ class TrainConfig:
     input_size: int = 160
     store_size: int = 208
     at_most: int = 1_000_000
+    layouts: int = 60
     trunk_rate: float = 1e-3
     linear_rate: float = 1e-3
     frozen: int = 0
@@ -93,8 +95,8 @@ def debug_cpu() -> TrainConfig:
     """Return a run of less than three minutes on one core, to see that training works on a few hundred pictures."""
     small = LossConfig(bank=256, spread=1.0)
     return TrainConfig(
-        steps=40, pictures=48, hard=0, input_size=96, store_size=128, at_most=400, linear_rate=5e-3, warm_up=5,
-        loss=small, listed=64, save_every=20, references=400, queries=24, target=1e-2,
+        steps=40, pictures=48, hard=0, input_size=96, store_size=128, at_most=400, layouts=0, linear_rate=5e-3,
+        warm_up=5, loss=small, listed=64, save_every=20, references=400, queries=24, target=1e-2,
     )  # fmt: skip
 
 

@@ -27,6 +27,7 @@ from model.batch_edits import reduce
 from model.batches import Shelf, batch, neighbours, shelve
 from model.calibrate import nearest_pairs, operating_distance
 from model.data import Picture, edited
+from model.documents import documents
 from model.evaluate import MAIN
 from model.graph import read_weights
 from model.learner import Learner
@@ -98,7 +99,7 @@ def train(run: Run, fitting: Sequence[Picture], held_out: Sequence[Picture], con
     """Train on *fitting*; *held_out* only draws the curve."""
     torch.set_num_threads(config.threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    shelf = shelve(fitting, config.store_size, device, workers=2)
+    shelf = shelve([*fitting, *documents(config.layouts)], config.store_size, device, workers=2)
     validation = validation_of(held_out, config)
     learner = _learner(run.start, shelf, config, device)
     if run.resume:

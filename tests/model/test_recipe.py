@@ -145,7 +145,7 @@ def test_nearest_pairs_equal_brute_force() -> None:
 
 def test_the_scale_puts_the_first_refused_pair_at_the_radius(looks: Looks) -> None:
     """Near-copies apart, no pair lies strictly within the radius after scaling when none is allowed."""
-    looks = Looks(looks.hashes[[0, 1, 3]], looks.thumbnails[[0, 1, 3]])
+    looks = Looks(looks.hashes[[0, 1, 3]], looks.thumbnails[[0, 1, 3]], looks.drawn[[0, 1, 3]])
     turns = np.array([0.0, 0.01, 0.5])
     z = np.stack([np.cos(turns), np.sin(turns)], 1).astype(np.float32)
     scaled = z * scale_for(z, looks, target=1e-6, radius=0.01)
