@@ -16,7 +16,7 @@ Thumbnail = bytes
 
 THUMBNAIL_MAX_BYTES = 6144
 
-MIN_SCORE = 0.7
+MIN_SCORE = 0.5
 """Two pictures are copies when their score is at least this."""
 
 _SIDE = 48
