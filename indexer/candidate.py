@@ -9,17 +9,22 @@ from indexer.records import Entry, ImageRecord, Vector
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What decoding and encoding gave: size in pixels after orientation, Pillow's format name, float32 (D,)."""
+    """
+    What decoding and encoding gave: size in pixels after orientation, Pillow's format name, float32 (D,).
+
+    The thumbnail is empty where no second look is taken.
+    """
 
     width: int
     height: int
     format: str
     descriptor: Vector = field(repr=False, compare=False)
+    thumbnail: bytes = field(default=b"", repr=False, compare=False)
 
     @classmethod
     def of(cls, entry: Entry) -> Picture:
         """Return the picture of an *entry*: equal bytes give an equal picture."""
-        return cls(entry.width, entry.height, entry.format, entry.descriptor)
+        return cls(entry.width, entry.height, entry.format, entry.descriptor, entry.thumbnail)
 
 
 @dataclass(frozen=True, slots=True)

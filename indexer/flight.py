@@ -14,14 +14,15 @@ from indexer.records import Hits, Match, Vector
 
 
 class Shelf:
-    """Descriptors by URI; grows, and is searched by brute force."""
+    """Descriptors and thumbnails by URI; grows, and is searched by brute force."""
 
     def __init__(self, radius: float) -> None:
         self._radius = radius
         self._uris: list[str] = []
+        self._thumbnails: list[bytes] = []
         self._rows: npt.NDArray[np.float64] = np.empty((0, 0))
 
-    def add(self, uri: str, vector: Vector) -> None:
+    def add(self, uri: str, vector: Vector, thumbnail: bytes = b"") -> None:
         """Put *vector*, float32 (D,), on the shelf, in place of the one at *uri* if there is one."""
         self.drop(uri)
         count = len(self._uris)
@@ -31,12 +32,13 @@ class Shelf:
             self._rows = grown
         self._rows[count] = vector
         self._uris.append(uri)
+        self._thumbnails.append(thumbnail)
 
     def drop(self, uri: str) -> None:
         """Take away the one at *uri*, if there is one."""
         if uri in self._uris:
             at = self._uris.index(uri)
-            self._rows[at], self._uris[at] = np.inf, ""
+            self._rows[at], self._uris[at], self._thumbnails[at] = np.inf, "", b""
 
     def near(self, query: Vector) -> list[Match]:
         """Return those that lie strictly within the radius of *query*, float32 (D,)."""
@@ -44,7 +46,7 @@ class Shelf:
             return []
         found = metric.distances(query, self._rows[: len(self._uris)])
         inside = np.flatnonzero(metric.inside(found, self._radius))
-        return [Match(self._uris[index], float(found[index])) for index in inside]
+        return [Match(self._uris[at], float(found[at]), self._thumbnails[at]) for at in inside]
 
 
 class Originals:
@@ -54,10 +56,10 @@ class Originals:
         self._shelf = Shelf(radius)
         self._replaced: set[str] = set()
 
-    def add(self, uri: str, vector: Vector) -> None:
+    def add(self, uri: str, vector: Vector, thumbnail: bytes) -> None:
         """Let the original at *uri* be found; what the search found there counts no more."""
         self._replaced.add(uri)
-        self._shelf.add(uri, vector)
+        self._shelf.add(uri, vector, thumbnail)
 
     def retire(self, uri: str) -> None:
         """Let the original at *uri* be found no more."""

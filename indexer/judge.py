@@ -6,9 +6,12 @@ looked up, and however often the run was killed and started again. How each part
 
 - Look-ups are made ahead of the judgement. What was written since then (`_Fresh`) overrules them.
 - Searches are made once per batch. Originals added or replaced since then (`flight.Originals`) complete them.
+  Whether they are looked at twice is `verdict.place_among`'s matter: of the same originals and thumbnails, the
+  same one is chosen.
 - A put writes all originals before any copy. A kill in between is harmless unless a later original lies within the
   radius of an earlier copy that was not written: the copy would be judged again, now against that original too.
-  So such an original waits until the copies before it are written.
+  So such an original waits until the copies before it are written; whether a second look would refute it is not
+  asked. Originals are written in the order in which they were judged, so that none meets a later one.
 - When an original's file has changed, its copies are judged again, nearest first, before its own new row is
   written: until then the next run sees it as changed and does the whole again.
 - A row changes its partition by being deleted first: a kill in between makes it a new image, which it would be too.
@@ -24,16 +27,17 @@ import numpy as np
 
 from indexer.candidate import Candidate, Picture
 from indexer.flight import Originals, Shelf
-from indexer.records import Entry, Hits, Match, Verdict
+from indexer.records import Entry, Hits, Verdict
 from indexer.store.base import Store
-from indexer.verdict import entry_for, group_of, nearest, verdict_on
+from indexer.verdict import Place, Rule, entry_for, group_of, place_among, verdict_on
 
 
 class Judge:
     """Judges batches in the order of the stream; `batches` counts those that are written."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, rule: Rule) -> None:
         self._store = store
+        self._rule = rule
         self._written: deque[tuple[int, list[Entry]]] = deque()
         self.batches = 0
 
@@ -42,7 +46,7 @@ class Judge:
         while self._written and self._written[0][0] <= candidates[0].as_of:
             self._written.popleft()
         fresh = _Fresh(entry for _, entries in self._written for entry in entries)
-        batch = _Batch(self._store, fresh, candidates)
+        batch = _Batch(self._store, self._rule, fresh, candidates)
         verdicts = [batch.judge(number, candidate) for number, candidate in enumerate(candidates)]
         batch.flush()
         self.batches += 1
@@ -77,8 +81,9 @@ class _Fresh:
 class _Batch:
     """One batch: what was found when it began, and what has changed since."""
 
-    def __init__(self, store: Store, fresh: _Fresh, candidates: Sequence[Candidate]) -> None:
+    def __init__(self, store: Store, rule: Rule, fresh: _Fresh, candidates: Sequence[Candidate]) -> None:
         self._store = store
+        self._rule = rule
         self._fresh = fresh
         self._originals = Originals(store.settings.radius)
         self._hits = _search(store, candidates)
@@ -115,8 +120,10 @@ class _Batch:
 
     def _unchanged(self, known: Entry, candidate: Candidate) -> Verdict:
         """Note a touched file's new time, so that the next run need not read it."""
+        assert candidate.picture is not None
         touched = replace(known, size=candidate.size, mtime_ns=candidate.record.mtime_ns)
         if touched != known:
+            touched = replace(touched, thumbnail=candidate.picture.thumbnail)  # *known* was read without
             self._fresh.add(touched)
             self._pending[touched.uri] = touched
         return verdict_on(touched, unchanged=True)
@@ -126,13 +133,13 @@ class _Batch:
         assert candidate.picture is not None
         twin = self._twin(candidate)
         if twin:
-            return entry_for(candidate, Picture.of(twin), group_of(twin), exact=True), False
+            return entry_for(candidate, candidate.picture, group_of(twin), exact=True), False
         hits = self._hits.get(number) or self._store.near(candidate.picture.descriptor[None])[0]
-        match = self._nearest(candidate.picture, hits, but=candidate.uri)
-        return entry_for(candidate, candidate.picture, match, exact=False), hits.truncated
+        place = self._place(candidate.picture, hits, but=candidate.uri)
+        return entry_for(candidate, candidate.picture, place, exact=False), hits.truncated
 
-    def _nearest(self, picture: Picture, hits: Hits, *, but: str) -> Match | None:
-        return nearest(self._originals.near(picture.descriptor, hits, but=but))
+    def _place(self, picture: Picture, hits: Hits, *, but: str) -> Place:
+        return place_among(self._originals.near(picture.descriptor, hits, but=but), picture.thumbnail, self._rule)
 
     def _twin(self, candidate: Candidate) -> Entry | None:
         twins = self._fresh.with_bytes(candidate.sha256)
@@ -155,7 +162,7 @@ class _Batch:
         else:
             if self._pending_copies.near(entry.descriptor):
                 self.flush()
-            self._originals.add(entry.uri, entry.descriptor)
+            self._originals.add(entry.uri, entry.descriptor, entry.thumbnail)
         self._fresh.add(entry)
         self._pending[entry.uri] = entry
 
@@ -195,12 +202,14 @@ class _Batch:
         promoted: list[str] = []
         for orphan, found in zip(orphans, hits, strict=True):
             twin = homes.get(orphan.sha256)
-            match = group_of(twin) if twin else self._nearest(Picture.of(orphan), found, but=orphan.uri)
+            place = group_of(twin) if twin else self._place(Picture.of(orphan), found, but=orphan.uri)
             home = replace(
                 orphan,
-                original=match.uri if match else None,
-                distance=match.distance if match else None,
+                original=place.original,
+                distance=place.distance,
                 exact=twin is not None,
+                look=place.look,
+                lookalike=place.lookalike,
             )
             homes.setdefault(orphan.sha256, home)
             self._add(home)

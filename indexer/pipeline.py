@@ -24,7 +24,7 @@ Decision = Callable[[Sequence[Candidate]], list[Verdict]]
 
 def ingest(records: Iterable[ImageRecord | Failure], stages: Stages, limits: Limits) -> Iterator[Verdict]:
     """Yield the verdict on each record, in order; a yielded verdict is stored."""
-    judge = Judge(stages.store)
+    judge = Judge(stages.store, stages.rule)
 
     def judged(candidates: Sequence[Candidate]) -> list[Verdict]:
         with stages.clock("judge"):

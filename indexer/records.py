@@ -27,6 +27,9 @@ UNKNOWN = -1
 URI_MAX_BYTES = 8192
 """The longest URI in UTF-8 that a collection can hold."""
 
+THUMBNAIL_MAX_BYTES = 6144
+"""The longest thumbnail that a collection can hold."""
+
 
 class Outcome(str, Enum):
     """What became of one image."""
@@ -78,6 +81,34 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """
+    What a second look at two pictures found.
+
+    Attributes:
+        score: how well they agree where they overlap best, at most 1.
+        scale: how much larger things are in the new picture than in the original.
+        shift: where its left upper corner lies in the original, x and y in parts of the original's sides.
+        mirrored: whether it shows the original mirrored.
+
+    """
+
+    score: float
+    scale: float
+    shift: tuple[float, float]
+    mirrored: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Lookalike:
+    """An original within the radius that a second look refuted, with its Euclidean distance and its score."""
+
+    uri: str
+    distance: float
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """
     One row of the collection: an image that was read and judged.
@@ -94,6 +125,10 @@ class Entry:
         distance: Euclidean distance to that original; None for an original.
         exact: whether the bytes equal those of an entry that was there before.
         descriptor: float32 (D,).
+        thumbnail: what a second look compares; empty where the collection is without one, and where an entry was
+            read without it (see Store).
+        look: what confirmed a copy; None where none was needed.
+        lookalike: the nearest original that was refuted, for an original; None where there was none.
 
     """
 
@@ -108,6 +143,9 @@ class Entry:
     distance: float | None
     exact: bool
     descriptor: Vector = field(repr=False, compare=False)
+    thumbnail: bytes = field(default=b"", repr=False, compare=False)
+    look: Look | None = None
+    lookalike: Lookalike | None = None
 
     @property
     def id(self) -> str:
@@ -122,10 +160,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """An original within the radius, at a Euclidean *distance* computed in float64."""
+    """An original within the radius, at a Euclidean *distance* computed in float64, with its *thumbnail*."""
 
     uri: str
     distance: float
+    thumbnail: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +193,13 @@ class Verdict:
         size: bytes.
         sha256: of the bytes, or None when they were not read.
         truncated: whether the database could not list all originals within the radius; the nearest ones decided.
+        score: how well a copy's picture agrees with its original's; None where no second look was needed.
+        scale: see Look; None without one, as the next two.
+        shift: likewise.
+        mirrored: likewise.
+        lookalike: URI of the nearest original that a second look refuted, for an image that is no copy.
+        lookalike_distance: Euclidean distance to it.
+        lookalike_score: its score.
 
     """
 
@@ -169,6 +215,13 @@ class Verdict:
     size: int | None = None
     sha256: str | None = None
     truncated: bool = False
+    score: float | None = None
+    scale: float | None = None
+    shift: tuple[float, float] | None = None
+    mirrored: bool | None = None
+    lookalike: str | None = None
+    lookalike_distance: float | None = None
+    lookalike_score: float | None = None
 
     def as_row(self) -> dict[str, Any]:
         """Return the verdict as a flat dictionary that JSON can hold."""
@@ -184,13 +237,19 @@ class Settings:
     Attributes:
         fingerprint: names the encoder, its weights and its preprocessing.
         dim: D, the length of a descriptor.
-        radius: Euclidean; two images are copies when their distance is strictly below it.
+        radius: Euclidean; an image's distance to its original is strictly below it.
+        second_look: whether a look at the pictures must confirm that; else the radius alone decides.
+        inner_radius: Euclidean; strictly below it, no second look is needed.
+        min_score: a second look with at least this score confirms.
 
     """
 
     fingerprint: str
     dim: int
     radius: float
+    second_look: bool = False
+    inner_radius: float = 0.0
+    min_score: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

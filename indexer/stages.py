@@ -12,11 +12,12 @@ from time import perf_counter
 import numpy as np
 
 from indexer.candidate import Candidate, Picture
+from indexer.confirm import thumbnail
 from indexer.decode import decode
 from indexer.encode import Encoder
-from indexer.records import Entry, Hits, ImageRecord, Match, Verdict
+from indexer.records import Entry, Hits, ImageRecord, Verdict
 from indexer.store.base import Store
-from indexer.verdict import entry_for, group_of, is_untouched, nearest, verdict_on
+from indexer.verdict import RADIUS_ALONE, Place, Rule, entry_for, group_of, is_untouched, place_among, verdict_on
 
 
 class Stopwatch:
@@ -48,6 +49,7 @@ class Stages:
         encoder: pixels to descriptors.
         clock: measures each stage.
         max_pixels: images with more are rejected.
+        rule: who is a copy; without a second look in it, no thumbnails are made.
         written: returns how many batches are written by now (see Judge).
 
     """
@@ -56,6 +58,7 @@ class Stages:
     encoder: Encoder
     clock: Stopwatch
     max_pixels: int
+    rule: Rule = RADIUS_ALONE
     written: Callable[[], int] = int
 
     def look_up(self, records: Sequence[ImageRecord]) -> list[Candidate]:
@@ -76,9 +79,15 @@ class Stages:
     def find_twins(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """Find entries with the same bytes, an image's own among them; those images need not be decoded."""
         with self.clock("look up"):
-            wanted = {c.sha256 for c in candidates if not c.settled and not _own_twin(c)}
+            wanted = {c.sha256 for c in candidates if not c.settled and not self._own_twin(c)}
             twins = self.store.with_bytes(sorted(wanted)) if wanted else {}
-        return [c if c.settled else replace(c, twin=_own_twin(c) or twins.get(c.sha256)) for c in candidates]
+        return [c if c.settled else replace(c, twin=self._own_twin(c) or twins.get(c.sha256)) for c in candidates]
+
+    def _own_twin(self, candidate: Candidate) -> Entry | None:
+        """Return an image's own entry if it has the same bytes, and all that its row needs (`get` leaves out some)."""
+        known = candidate.known
+        complete = known is not None and (known.thumbnail or self.rule.confirm is None)
+        return known if known and complete and known.sha256 == candidate.sha256 else None
 
     def describe(self, candidate: Candidate) -> Candidate:
         """Decode and encode; an image whose bytes are known takes its picture from there."""
@@ -90,7 +99,9 @@ class Stages:
             image = decode(candidate.data, max_pixels=self.max_pixels, target_px=self.encoder.spec.input_size)
         with self.clock("encode"):
             descriptor = self.encoder.embed([image.pixels])[0]
-        picture = Picture(image.width, image.height, image.format, descriptor)
+        with self.clock("thumbnail"):
+            small = thumbnail(image.pixels) if self.rule.confirm else b""
+        picture = Picture(image.width, image.height, image.format, descriptor, small)
         return replace(candidate, data=None, picture=picture)
 
     def answer(self, candidates: Sequence[Candidate]) -> list[Verdict]:
@@ -98,7 +109,7 @@ class Stages:
         vectors = [c.picture.descriptor for c in candidates if c.picture and not c.twin]
         with self.clock("search"):
             hits = iter(self.store.near(np.stack(vectors)) if vectors else ())
-        return [_answer(c, next(hits) if c.picture and not c.twin else Hits(())) for c in candidates]
+            return [_answer(c, next(hits) if c.picture and not c.twin else Hits(()), self.rule) for c in candidates]
 
 
 def _candidate(record: ImageRecord, as_of: int, known: Entry | None) -> Candidate:
@@ -109,19 +120,18 @@ def _read_already() -> bytes:
     raise AssertionError("a record is read once")
 
 
-def _own_twin(candidate: Candidate) -> Entry | None:
-    known = candidate.known
-    return known if known and known.sha256 == candidate.sha256 else None
+def _twins_place(candidate: Candidate) -> Place | None:
+    if candidate.twin is None:
+        return None
+    place = group_of(candidate.twin)
+    return place if place.original != candidate.uri else Place(candidate.twin.uri, 0.0)
 
 
-def _answer(candidate: Candidate, hits: Hits) -> Verdict:
+def _answer(candidate: Candidate, hits: Hits, rule: Rule) -> Verdict:
     if candidate.known and (candidate.settled or candidate.known.sha256 == candidate.sha256):
         return verdict_on(candidate.known, unchanged=True)
-    matches: Sequence[Match] = hits.matches
-    if candidate.twin:
-        home = group_of(candidate.twin)
-        matches = [home if home.uri != candidate.uri else Match(candidate.twin.uri, 0.0)]
-    match = nearest(match for match in matches if match.uri != candidate.uri)
     assert candidate.picture is not None
-    entry = entry_for(candidate, candidate.picture, match, exact=candidate.twin is not None)
+    others = (match for match in hits.matches if match.uri != candidate.uri)
+    place = _twins_place(candidate) or place_among(others, candidate.picture.thumbnail, rule)
+    entry = entry_for(candidate, candidate.picture, place, exact=candidate.twin is not None)
     return verdict_on(entry, truncated=hits.truncated)

@@ -19,8 +19,9 @@ class RunSummary:
     Attributes:
         seen: images that the sources offered and that were judged.
         unique: became originals.
-        copy: lie within the radius of an original.
+        copy: lie within the radius of an original, and were confirmed where the collection takes a second look.
         exact: those copies whose bytes equal an earlier entry's.
+        lookalikes: of those that became originals, how many lie within the radius of another that was refuted.
         rejected: could not be used.
         unchanged: indexed before and untouched since.
         ignored: files in folders and archives that are no images by their names.
@@ -37,6 +38,7 @@ class RunSummary:
     unique: int
     copy: int
     exact: int
+    lookalikes: int
     rejected: int
     unchanged: int
     ignored: int
@@ -59,6 +61,7 @@ class Tally:
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     kinds: Counter[str] = field(default_factory=Counter)
     exact: int = 0
+    lookalikes: int = 0
     truncated: int = 0
     complete: bool = False
     stopped: bool = False
@@ -69,6 +72,7 @@ class Tally:
         for verdict in verdicts:
             self.outcomes[verdict.outcome] += 1
             self.exact += verdict.outcome is Outcome.COPY and verdict.exact
+            self.lookalikes += verdict.outcome is Outcome.UNIQUE and verdict.lookalike is not None
             self.truncated += verdict.truncated
             if verdict.kind:
                 self.kinds[verdict.kind] += 1
@@ -82,6 +86,7 @@ class Tally:
             unique=self.outcomes[Outcome.UNIQUE],
             copy=self.outcomes[Outcome.COPY],
             exact=self.exact,
+            lookalikes=self.lookalikes,
             rejected=self.outcomes[Outcome.REJECTED],
             unchanged=self.outcomes[Outcome.UNCHANGED],
             ignored=ignored,

@@ -3,19 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
+from indexer import metric
 from indexer.candidate import Candidate, Picture
-from indexer.records import UNKNOWN, Entry, ImageRecord, Match, Outcome, Verdict
+from indexer.confirm import Confirm
+from indexer.records import UNKNOWN, Entry, ImageRecord, Look, Lookalike, Match, Outcome, Settings, Verdict
 
 
-def nearest(matches: Iterable[Match]) -> Match | None:
-    """Return the match that decides: the nearest, of equally near ones the first by URI."""
-    return min(matches, key=lambda match: (match.distance, match.uri), default=None)
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """
+    Who is a copy among those within the radius: all, unless there is a *confirm* that takes a second look.
+
+    Attributes:
+        confirm: compares two thumbnails; None where the radius alone decides.
+        inner_radius: Euclidean; strictly within it, no second look is needed.
+        min_score: a look with at least this score confirms.
+
+    """
+
+    confirm: Confirm | None = None
+    inner_radius: float = 0.0
+    min_score: float = 0.0
+
+    @classmethod
+    def of(cls, settings: Settings, confirm: Confirm) -> Rule:
+        """Return the rule of a collection."""
+        return cls(confirm if settings.second_look else None, settings.inner_radius, settings.min_score)
 
 
-def group_of(twin: Entry) -> Match:
-    """Return the original that an image with the same bytes as *twin* is a copy of."""
-    return Match(twin.original or twin.uri, twin.distance or 0.0)
+RADIUS_ALONE = Rule()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an image belongs: to an *original*, or to none; the rest as in Entry."""
+
+    original: str | None = None
+    distance: float | None = None
+    look: Look | None = None
+    lookalike: Lookalike | None = None
+
+
+def place_among(matches: Iterable[Match], thumbnail: bytes, rule: Rule) -> Place:
+    """Return the place of an image: the nearest match (ties by URI) decides, of those that *rule* confirms."""
+    lookalike: Lookalike | None = None
+    for match in sorted(matches, key=lambda match: (match.distance, match.uri)):
+        if rule.confirm is None or metric.inside(match.distance, rule.inner_radius):
+            return Place(match.uri, match.distance)
+        look = rule.confirm(thumbnail, match.thumbnail)
+        if look.score >= rule.min_score:
+            return Place(match.uri, match.distance, look)
+        lookalike = lookalike or Lookalike(match.uri, match.distance, look.score)
+    return Place(lookalike=lookalike)
+
+
+def group_of(twin: Entry) -> Place:
+    """Return the place of an image with the same bytes as *twin*: no look is needed to tell that they agree."""
+    return Place(twin.original or twin.uri, twin.distance or 0.0, twin.look)
 
 
 def is_untouched(known: Entry, record: ImageRecord) -> bool:
@@ -23,8 +69,8 @@ def is_untouched(known: Entry, record: ImageRecord) -> bool:
     return record.mtime_ns != UNKNOWN and (record.size, record.mtime_ns) == (known.size, known.mtime_ns)
 
 
-def entry_for(candidate: Candidate, picture: Picture, match: Match | None, *, exact: bool) -> Entry:
-    """Return the row of a judged image: an original without *match*, else a copy."""
+def entry_for(candidate: Candidate, picture: Picture, place: Place, *, exact: bool) -> Entry:
+    """Return the row of a judged image."""
     return Entry(
         uri=candidate.uri,
         sha256=candidate.sha256,
@@ -33,16 +79,20 @@ def entry_for(candidate: Candidate, picture: Picture, match: Match | None, *, ex
         width=picture.width,
         height=picture.height,
         format=picture.format,
-        original=match.uri if match else None,
-        distance=match.distance if match else None,
+        original=place.original,
+        distance=place.distance,
         exact=exact,
         descriptor=picture.descriptor,
+        thumbnail=picture.thumbnail,
+        look=place.look,
+        lookalike=place.lookalike,
     )
 
 
 def verdict_on(entry: Entry, *, unchanged: bool = False, truncated: bool = False) -> Verdict:
     """Return the report row of an *entry*."""
     outcome = Outcome.UNIQUE if entry.is_original else Outcome.COPY
+    look, lookalike = entry.look, entry.lookalike
     return Verdict(
         uri=entry.uri,
         outcome=Outcome.UNCHANGED if unchanged else outcome,
@@ -54,4 +104,11 @@ def verdict_on(entry: Entry, *, unchanged: bool = False, truncated: bool = False
         size=entry.size,
         sha256=entry.sha256,
         truncated=truncated,
+        score=look.score if look else None,
+        scale=look.scale if look else None,
+        shift=look.shift if look else None,
+        mirrored=look.mirrored if look else None,
+        lookalike=lookalike.uri if lookalike else None,
+        lookalike_distance=lookalike.distance if lookalike else None,
+        lookalike_score=lookalike.score if lookalike else None,
     )

@@ -20,6 +20,10 @@ METADATA_KEY = "twinlens.spec"
 """The metadata entry that holds the spec as JSON."""
 
 
+_DECIDES_NOTHING = frozenset({"name", "radius", "inner_radius"})
+"""Fields that change no descriptor."""
+
+
 class EncoderLoadError(Exception):
     """The encoder's file cannot be used; the message says what to do."""
 
@@ -41,6 +45,8 @@ class EncoderSpec:
         radius: Euclidean; the operating point that s is calibrated for; decides nothing about descriptors.
         weights_bytes: length of the part of the file that holds graph and weights.
         weights_sha256: of that part, 64 hexadecimal digits.
+        inner_radius: Euclidean; within it two images are copies without a second look; decides nothing about
+            descriptors. Files that were written before it was there have none, which is 0.
     """
 
     name: str
@@ -54,11 +60,12 @@ class EncoderSpec:
     radius: float
     weights_bytes: int
     weights_sha256: str
+    inner_radius: float = 0.0
 
     @property
     def fingerprint(self) -> str:
         """A short stable text: two encoders that share it give the same descriptors."""
-        decides = {key: value for key, value in asdict(self).items() if key not in {"name", "radius"}}
+        decides = {key: value for key, value in asdict(self).items() if key not in _DECIDES_NOTHING}
         digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
         return f"{self.architecture}-{self.input_size}px-{self.dim}d-{digest[:16]}"
 

@@ -78,7 +78,7 @@ def deepen(uri: str, count: int) -> None:
 
 
 def _entry(number: int, vector: np.ndarray[Any, np.dtype[np.float32]]) -> Entry:
-    return Entry(f"random:{number}", f"{number:064x}", 1, 1, 1, 1, "NONE", None, None, False, vector)
+    return Entry(f"random:{number}", f"{number:064x}", 1, 1, 1, 1, "NONE", None, None, False, vector, b"x" * 2500)
 
 
 def main() -> None:

@@ -3,9 +3,11 @@ Measure the store, and the ways in which it could search; print Markdown.
 
     python scripts/bench_search.py store archive.db 1000 20000 100000
     python scripts/bench_search.py store http://127.0.0.1:19530 20000
+    python scripts/bench_search.py look archive.db 10000
     python scripts/bench_search.py ways archive.db 20000
 
-`store` measures the store as it is, `ways` compares indexes, and top-k with Milvus's own range search.
+`store` measures the store as it is, `look` the same with a thumbnail of 2,500 bytes in each row,
+`ways` compares indexes, and top-k with Milvus's own range search.
 Descriptors are drawn like real ones: norm 0.03, 128 dimensions.
 Each query is an edit of one of them, at 0.0099 or 0.005 from it, so it has exactly one answer.
 Times without a unit are medians of five calls in milliseconds.
@@ -23,6 +25,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 
@@ -63,10 +66,24 @@ def edits(stored: Matrix) -> Matrix:
     return np.concatenate([stored[:128] + points(128, 0.0099, 1), stored[128:256] + points(128, 0.005, 2)])
 
 
-def entries(stored: Matrix) -> list[Entry]:
-    """Return an original at each of *stored*."""
+def entries(stored: Matrix, thumbnail_bytes: int = 0) -> list[Entry]:
+    """Return an original at each of *stored*, with a thumbnail of so many random bytes."""
+    rng = np.random.default_rng(SEED)
     return [
-        Entry(f"/photos/{n}.jpg", f"{n:064x}", 1, 1, 640, 480, "JPEG", None, None, exact=False, descriptor=vector)
+        Entry(
+            f"/photos/{n}.jpg",
+            f"{n:064x}",
+            1,
+            1,
+            640,
+            480,
+            "JPEG",
+            None,
+            None,
+            False,
+            vector,
+            rng.bytes(thumbnail_bytes),
+        )
         for n, vector in enumerate(stored)
     ]
 
@@ -95,9 +112,9 @@ def row(*cells: object) -> None:
     print("| " + " | ".join(shown) + " |", flush=True)
 
 
-def ingest(store: MilvusStore, stored: Matrix) -> None:
+def ingest(store: MilvusStore, stored: Matrix, thumbnail_bytes: int = 0) -> None:
     """Put *stored* in the batches of an ingest."""
-    made = entries(stored)
+    made = entries(stored, thumbnail_bytes)
     for start in range(0, len(made), 512):
         store.put(made[start : start + 512])
 
@@ -123,10 +140,11 @@ STORE_COLUMNS = [
     "with_bytes 256 by key",
     "count",
     "RSS MB",
+    "disk MB",
 ]
 
 
-def bench_store(uri: str, counts: list[int]) -> None:
+def bench_store(uri: str, counts: list[int], thumbnail_bytes: int = 0) -> None:
     """Print a row of figures for each number of rows."""
     row(*STORE_COLUMNS)
     row(*["---:"] * len(STORE_COLUMNS))
@@ -135,11 +153,21 @@ def bench_store(uri: str, counts: list[int]) -> None:
         stored = points(count, 0.03, SEED)
         stored[-300:] = stored[-1]
         with closing(open_store(uri, name, SETTINGS)) as store:
-            put_s = seconds(functools.partial(ingest, store, stored))
+            put_s = seconds(functools.partial(ingest, store, stored, thumbnail_bytes))
         start = time.perf_counter()
         with closing(open_existing(uri, name)) as store:
-            row(count, time.perf_counter() - start, count / put_s, *_reads(store, stored))
+            row(count, time.perf_counter() - start, count / put_s, *_reads(store, stored), _disk_mb(uri, name))
             store.table.client.drop_collection(name)
+
+
+def bench_look(uri: str, counts: list[int]) -> None:
+    """Print what `bench_store` does, with thumbnails as a second look needs them."""
+    bench_store(uri, counts, thumbnail_bytes=2500)
+
+
+def _disk_mb(uri: str, name: str) -> float:
+    """Return what the collection takes on disk; not known of a server."""
+    return sum(file.stat().st_size for file in Path(uri).glob(f"**/{name}/**/*") if file.is_file()) / 2**20
 
 
 def _reads(store: MilvusStore, stored: Matrix) -> Iterator[object]:
@@ -232,7 +260,7 @@ def main() -> None:
     print(f"`scripts/bench_search.py {' '.join(sys.argv[1:])}`\n")
     print(f"Python {platform.python_version()}, {', '.join(versions)}; {SETTINGS}; seed {SEED};")
     print(f"flush every {lite.FLUSH_ROWS} rows; {lite.SEARCH_BYTES >> 20} MB a search\n")
-    {"store": bench_store, "ways": bench_ways}[what](uri, [int(count) for count in counts])
+    {"store": bench_store, "look": bench_look, "ways": bench_ways}[what](uri, [int(count) for count in counts])
 
 
 if __name__ == "__main__":

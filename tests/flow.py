@@ -11,30 +11,40 @@ import numpy as np
 from indexer import metric, pipeline
 from indexer.candidate import Candidate, Picture
 from indexer.errors import ImageError
-from indexer.records import UNKNOWN, Entry, ImageRecord, Settings, Verdict
+from indexer.records import UNKNOWN, Entry, ImageRecord, Look, Lookalike, Settings, Verdict
 from indexer.stages import Stages, Stopwatch
 from indexer.store.base import Store
 from indexer.store.memory import MemoryStore
 from indexer.stream import Limits
+from indexer.verdict import Place, Rule
 
 RADIUS = 0.01
 SETTINGS = Settings("test", 2, RADIUS)
+"""A collection in which the radius alone decides."""
+
+LOOKING = Settings("test", 2, RADIUS, second_look=True, inner_radius=0.005, min_score=0.75)
+"""A collection with a second look: one step of the grid needs none, two steps and the diagonal need one."""
 
 
 @dataclass(frozen=True)
 class Image:
-    """A picture at a point of a grid of 0.004; *broken* ones cannot be decoded; *version* changes the bytes only."""
+    """
+    A picture at a point of a grid of 0.004.
+
+    Its *face* is all that a second look sees. *version* changes the bytes only; *broken* ones cannot be decoded.
+    """
 
     name: str
     x: int
     y: int
     version: int = 0
     broken: bool = False
+    face: int = 0
 
     @property
     def data(self) -> bytes:
         """Return the bytes of the file."""
-        return f"{self.x},{self.y},{self.version},{'broken' if self.broken else ''}".encode()
+        return f"{self.x},{self.y},{self.version},{self.face},{'broken' if self.broken else ''}".encode()
 
     def record(self, reads: list[str] | None, *, timed: bool) -> ImageRecord:
         """Return it as a source would offer it, with a modification time or without, noting each read in *reads*."""
@@ -48,8 +58,14 @@ class Image:
         return ImageRecord(self.name, len(self.data), stamp, read)
 
 
+def compare(new: bytes, original: bytes) -> Look:
+    """Stand in for the second look: neighbouring faces agree just enough, so that agreement is not transitive."""
+    mine, theirs = int(new), int(original)
+    return Look(1 - abs(mine - theirs) / 4, 1 + mine / 8, (mine / 2, theirs / 2), mirrored=mine > theirs)
+
+
 class PointStages(Stages):
-    """The product's stages, except that bytes are read as a point instead of being decoded and encoded."""
+    """The product's stages, except that bytes are read as a point and a face instead of being decoded and encoded."""
 
     __slots__ = ()
 
@@ -57,11 +73,13 @@ class PointStages(Stages):
         """See Stages.describe."""
         if candidate.twin:
             return Stages.describe(self, candidate)
-        x, y, _, broken = (candidate.data or b"").decode().split(",")
+        x, y, _, face, broken = (candidate.data or b"").decode().split(",")
         if broken:
             raise ImageError("corrupt", "it is broken; mend it")
         vector = np.array([int(x), int(y)], np.float32) * np.float32(0.004)
-        return replace(candidate, data=None, picture=Picture(1, 1, "POINT", vector))
+        return replace(
+            candidate, data=None, picture=Picture(1, 1, "POINT", vector, face.encode() if self.rule.confirm else b"")
+        )
 
 
 def run(store: Store, images: Iterable[Image], limits: Limits, reads: list[str] | None = None) -> list[Verdict]:
@@ -72,55 +90,81 @@ def run(store: Store, images: Iterable[Image], limits: Limits, reads: list[str] 
     """
     images = list(images)
     timed = len({image.name for image in images}) == len({(image.name, image.data) for image in images})
-    stages = PointStages(store, encoder=None, clock=Stopwatch(), max_pixels=1)  # type: ignore[arg-type]
+    rule = Rule.of(store.settings, compare)
+    stages = PointStages(store, encoder=None, clock=Stopwatch(), max_pixels=1, rule=rule)  # type: ignore[arg-type]
     return list(pipeline.ingest((image.record(reads, timed=timed) for image in images), stages, limits))
 
 
-def rows(store: MemoryStore) -> dict[str, tuple[Entry, bytes, bool]]:
+def rows(store: MemoryStore) -> dict[str, tuple[Entry, bytes, bytes]]:
     """Return everything that *store* holds, comparable."""
     both = [uri for uri in store._originals if uri in store._copies]
     assert not both, f"in both partitions: {both}"
-    return {e.uri: (e, e.descriptor.tobytes(), e.is_original) for e in store.entries()}
+    return {e.uri: (e, e.descriptor.tobytes(), e.thumbnail) for e in store.entries()}
+
+
+def told(verdict: Verdict) -> tuple[str, Place]:
+    """Return the outcome of *verdict* and where the image belongs, comparable with the oracle's."""
+    look, lookalike = None, None
+    if verdict.score is not None:
+        assert verdict.scale is not None
+        assert verdict.shift is not None
+        look = Look(verdict.score, verdict.scale, verdict.shift, bool(verdict.mirrored))
+    if verdict.lookalike is not None:
+        lookalike = Lookalike(verdict.lookalike, verdict.lookalike_distance or 0.0, verdict.lookalike_score or 0.0)
+    return verdict.outcome.value, Place(verdict.original, verdict.distance, look, lookalike)
 
 
 class Oracle:
     """The laws read aloud: one image at a time, brute force, no batches; what the product must agree with."""
 
-    def __init__(self) -> None:
-        self.state: dict[str, tuple[Image, str | None, float | None]] = {}
+    def __init__(self, settings: Settings = SETTINGS) -> None:
+        self.settings = settings
+        self.state: dict[str, tuple[Image, Place]] = {}
 
-    def see(self, image: Image) -> tuple[str, str | None, float | None]:
-        """Return outcome, original and distance of *image*."""
+    def see(self, image: Image) -> tuple[str, Place]:
+        """Return the outcome of *image*, and where it belongs."""
         known = self.state.get(image.name)
         if known and known[0].data == image.data:
-            return "unchanged", known[1], known[2]
+            return "unchanged", known[1]
         if image.broken:
-            return "rejected", None, None
+            return "rejected", Place()
         orphans = sorted(
-            (distance, hashlib.sha256(copy.data).hexdigest(), name)
-            for name, (copy, original, distance) in self.state.items()
-            if original == image.name
+            (place.distance, hashlib.sha256(copy.data).hexdigest(), name)
+            for name, (copy, place) in self.state.items()
+            if place.original == image.name
         )
         self.state.pop(image.name, None)
         for *_, name in orphans:
             orphan = self.state.pop(name)[0]
             others = [self.state[other] for *_, other in orphans if other in self.state]
-            rehomed = [row for row in others if row[1] != image.name]
-            self.state[name] = (orphan, *self._home(orphan, rehomed))
-        original, distance = self._home(image, list(self.state.values()))
-        self.state[image.name] = (image, original, distance)
-        return ("copy" if original else "unique"), original, distance
+            rehomed = [row for row in others if row[1].original != image.name]
+            self.state[name] = (orphan, self._home(orphan, rehomed))
+        place = self._home(image, list(self.state.values()))
+        self.state[image.name] = (image, place)
+        return ("copy" if place.original else "unique"), place
 
-    def _home(
-        self, image: Image, holders: Sequence[tuple[Image, str | None, float | None]]
-    ) -> tuple[str | None, float | None]:
-        twins = [row for row in holders if row[0].data == image.data]
+    def _home(self, image: Image, holders: Sequence[tuple[Image, Place]]) -> Place:
+        twins = [
+            (place.distance or 0.0, place.original or twin.name, place.look)
+            for twin, place in holders
+            if twin.data == image.data
+        ]
         if twins:
-            return min((row[2] or 0.0, row[1] or row[0].name) for row in twins)[::-1]
-        originals = [row[0] for row in self.state.values() if row[1] is None]
-        near = [(self._distance(image, other), other.name) for other in originals]
-        inside = [(distance, name) for distance, name in near if distance < RADIUS]
-        return min(inside)[::-1] if inside else (None, None)
+            distance, original, look = min(twins, key=lambda twin: twin[:2])
+            return Place(original, distance, look)
+        originals = [other for other, place in self.state.values() if place.original is None]
+        near = sorted((self._distance(image, other), other.name, other.face) for other in originals)
+        refuted = None
+        for distance, name, face in near:
+            if distance >= RADIUS:
+                break
+            if not self.settings.second_look or distance < self.settings.inner_radius:
+                return Place(name, distance)
+            look = compare(b"%d" % image.face, b"%d" % face)
+            if abs(image.face - face) <= 1:
+                return Place(name, distance, look)
+            refuted = refuted or Lookalike(name, distance, look.score)
+        return Place(lookalike=refuted)
 
     @staticmethod
     def _distance(one: Image, other: Image) -> float:

@@ -71,6 +71,13 @@ encoder_options = _all(
 )
 
 
+look_option = click.option(
+    "--no-second-look",
+    is_flag=True,
+    help="Let the radius alone decide, without looking at the pictures again; to ingest, for a new collection.",
+)
+
+
 def where(uri: str, collection: str) -> Where:
     """Return the place that the options name; the token comes from the environment alone."""
     from indexer.jobs.index import Where  # noqa: PLC0415 - heavy, and not needed for --help

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from indexer.cli.options import collection_options, encoder_options, source_options, tuning, where
+from indexer.cli.options import collection_options, encoder_options, look_option, source_options, tuning, where
 from indexer.errors import ExitCode
 
 
@@ -14,6 +14,7 @@ from indexer.errors import ExitCode
 @source_options
 @collection_options
 @click.option("--exit-code", "tell", is_flag=True, help="Exit with 10 when a copy was found.")
+@look_option
 @encoder_options
 def query(sources: tuple[str, ...], uri: str, collection: str, tell: bool, **options: Any) -> int:  # noqa: ANN401
     """
@@ -33,5 +34,6 @@ def query(sources: tuple[str, ...], uri: str, collection: str, tell: bool, **opt
     check_sources(sources)
     place = where(uri, collection)
     with open_index(place, create=False, weights=options["weights"], device=options["device"]) as index:
-        summary = carry_out(index.query(sources, how), Output.of(options, counter(sources, how.sources)))
+        run = index.query(sources, how, second_look=not options["no_second_look"])
+        summary = carry_out(run, Output.of(options, counter(sources, how.sources)))
     return ExitCode.COPY_FOUND if tell and summary.copy else code_of(summary)

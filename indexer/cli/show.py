@@ -9,7 +9,7 @@ import click
 from indexer.cli.options import collection_options, where
 from indexer.errors import ConfigError
 from indexer.records import Entry
-from indexer.report.text import printable
+from indexer.report.text import about_look, about_lookalike, printable
 from indexer.verdict import verdict_on
 
 
@@ -45,11 +45,14 @@ def _row(entry: Entry, group: list[Entry]) -> dict[str, object]:
 
 def _text(entry: Entry, group: list[Entry]) -> str:
     role = "an original" if entry.is_original else f"a copy of {printable(entry.original or '')}"
+    verdict = verdict_on(entry)
+    seen = about_look(verdict) if entry.look else about_lookalike(verdict)
     lines = [
         f"image     {printable(entry.uri)}",
         f"is        {role}",
         f"picture   {entry.format} {entry.width} x {entry.height}, {entry.size} bytes",
         f"sha256    {entry.sha256}",
+        *([f"look      {seen}"] if seen else []),
         f"group     {len(group)} images, distances to the original:",
     ]
     return "\n".join([*lines, *(_member(member) for member in group)])

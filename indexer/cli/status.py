@@ -8,6 +8,7 @@ from dataclasses import asdict
 import click
 
 from indexer.cli.options import collection_options, where
+from indexer.records import Settings
 
 
 @click.command()
@@ -30,4 +31,11 @@ def status(uri: str, collection: str, as_json: bool) -> None:
     click.echo(f"collection   {collection} in {shown(uri)}")
     click.echo(f"images       {counts.total}: {counts.originals} originals, {counts.copies} copies of them")
     click.echo(f"radius       {settings.radius:g} (Euclidean)")
+    click.echo(f"second look  {_about_look(settings)}")
     click.echo(f"encoder      {settings.fingerprint}, {settings.dim} dimensions")
+
+
+def _about_look(settings: Settings) -> str:
+    if not settings.second_look:
+        return "no, the radius alone decides"
+    return f"a score of at least {settings.min_score:g}; none is taken below distance {settings.inner_radius:g}"

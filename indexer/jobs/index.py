@@ -16,7 +16,7 @@ from itertools import takewhile
 from types import TracebackType
 from typing import Any
 
-from indexer import encode, pipeline
+from indexer import confirm, encode, pipeline
 from indexer.errors import ConfigError
 from indexer.jobs.run import Run
 from indexer.records import Counts, Entry, Failure, ImageRecord, Settings, Verdict
@@ -27,6 +27,7 @@ from indexer.store.door import shown
 from indexer.store.milvus import open_existing, open_store, prepare_library
 from indexer.stream import Limits
 from indexer.summary import Tally
+from indexer.verdict import RADIUS_ALONE, Rule
 
 DEFAULT_URI = "twinlens.db"
 DEFAULT_COLLECTION = "images"
@@ -62,10 +63,13 @@ class Tuning:
 class Index:
     """An open collection with its encoder; close it, or use it as a context manager."""
 
-    def __init__(self, store: Store, encoder: encode.Encoder, where: Where) -> None:
+    def __init__(
+        self, store: Store, encoder: encode.Encoder, where: Where, look: confirm.Confirm = confirm.look_again
+    ) -> None:
         self.store = store
         self.encoder = encoder
         self._where = where
+        self._rule = Rule.of(store.settings, look)
 
     def ingest(self, items: Iterable[Item], tuning: Tuning | None = None) -> Run:
         """
@@ -76,11 +80,15 @@ class Index:
             StoreError: the vector database failed; run again to go on.
 
         """
-        return self._run(pipeline.ingest, items, tuning or Tuning())
+        return self._run(pipeline.ingest, items, tuning or Tuning(), self._rule)
 
-    def query(self, items: Iterable[Item], tuning: Tuning | None = None) -> Run:
-        """Judge each of *items* on its own against the collection; nothing is written. Raises as ingest does."""
-        return self._run(pipeline.query, items, tuning or Tuning())
+    def query(self, items: Iterable[Item], tuning: Tuning | None = None, *, second_look: bool = True) -> Run:
+        """
+        Judge each of *items* on its own against the collection; nothing is written.
+
+        Without *second_look*, or in a collection without, the radius alone decides. Raises as ingest does.
+        """
+        return self._run(pipeline.query, items, tuning or Tuning(), self._rule if second_look else RADIUS_ALONE)
 
     def show(self, uri: str) -> tuple[Entry, list[Entry]] | None:
         """Return the entry at *uri* with its whole group, the original first; None when there is none."""
@@ -110,23 +118,26 @@ class Index:
         flow: Callable[[Iterable[ImageRecord | Failure], Stages, Limits], Iterator[Verdict]],
         items: Iterable[Item],
         tuning: Tuning,
+        rule: Rule,
     ) -> Run:
         if isinstance(items, str | bytes | os.PathLike):
             raise ConfigError(f"ingest and query take a list of items, not one: pass [{items!r:.80}]")
         clock, stats, tally = Stopwatch(), SourceStats(), Tally()
         records = takewhile(lambda _: not tally.stopped, open_items(items, tuning.sources, stats))
-        verdicts = flow(records, Stages(self.store, self.encoder, clock, tuning.max_pixels), tuning.limits)
-        return Run(verdicts, clock, lambda: stats.ignored, self._config(tuning), tally)
+        verdicts = flow(records, Stages(self.store, self.encoder, clock, tuning.max_pixels, rule), tuning.limits)
+        return Run(verdicts, clock, lambda: stats.ignored, self._config(tuning, rule), tally)
 
-    def _config(self, tuning: Tuning) -> dict[str, Any]:
+    def _config(self, tuning: Tuning, rule: Rule) -> dict[str, Any]:
         place = {"uri": shown(self._where.uri), "collection": self._where.collection}
-        return place | asdict(self.store.settings) | asdict(tuning.limits) | {"max_pixels": tuning.max_pixels}
+        settings = asdict(self.store.settings) | {"second_look": rule.confirm is not None}
+        return place | settings | asdict(tuning.limits) | {"max_pixels": tuning.max_pixels}
 
 
-def open_index(
+def open_index(  # noqa: PLR0913 - options by name
     where: Where | str = DEFAULT_URI,
     *,
     radius: float | None = None,
+    second_look: bool | None = None,
     create: bool = True,
     weights: str | os.PathLike[str] | None = None,
     device: encode.Device = "auto",
@@ -137,6 +148,8 @@ def open_index(
     Args:
         where: the place; a text is a URI, with the default collection.
         radius: Euclidean; only for a collection that is made now. By default the encoder's, 0.01.
+        second_look: whether a look at the pictures must confirm what lies within the radius; as said, only for a
+            collection that is made now. By default it must.
         create: whether to make the collection.
         weights: another encoder's file.
         device: `auto`, `cpu` or `cuda`.
@@ -153,16 +166,23 @@ def open_index(
         loading = beside.submit(encode.load, weights, device)
         prepare_library()
         encoder = loading.result()
-    store = _open_store(where, encoder.spec, radius, create=create)
+    wanted = _wanted(encoder.spec, radius, second_look)
+    own = [name for name, value in (("radius", radius), ("second_look", second_look)) if value is None]
+    store = open_store(where.uri, where.collection, wanted, token=where.token, create=create, own=own)
     return Index(store, encoder, where)
 
 
-def _open_store(where: Where, spec: encode.EncoderSpec, radius: float | None, *, create: bool) -> Store:
+def _wanted(spec: encode.EncoderSpec, radius: float | None, second_look: bool | None) -> Settings:
     if radius is not None and not 0 < radius < float("inf"):
         raise ConfigError(f"the radius is a Euclidean distance above 0, not {radius:g}; the default is {spec.radius:g}")
-    wanted = Settings(spec.fingerprint, spec.dim, spec.radius if radius is None else radius)
-    any_radius = radius is None
-    return open_store(where.uri, where.collection, wanted, token=where.token, create=create, any_radius=any_radius)
+    return Settings(
+        fingerprint=spec.fingerprint,
+        dim=spec.dim,
+        radius=spec.radius if radius is None else radius,
+        second_look=second_look is not False,
+        inner_radius=spec.inner_radius,
+        min_score=confirm.MIN_SCORE,
+    )
 
 
 def open_entries(where: Where) -> Store:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from indexer.records import Outcome, Verdict
 from indexer.summary import RunSummary
 
+_ZOOM_WORTH_SAYING = 0.03
+"""Smaller changes of scale are within what a second look measures."""
+
 
 def verdict_line(verdict: Verdict) -> str:
     """Return one line about *verdict*."""
@@ -14,12 +17,37 @@ def verdict_line(verdict: Verdict) -> str:
 def _why(verdict: Verdict) -> str:
     if verdict.outcome is Outcome.REJECTED:
         return f"\n          {verdict.kind}: {printable(verdict.reason or '')}"
+    if verdict.lookalike:
+        return f"\n          {about_lookalike(verdict)}"
     if verdict.original is None or verdict.distance is None:
         return ""
     how = f"distance {verdict.distance:.4f}"
     if verdict.exact:
         how = f"same bytes as another copy, {how}" if verdict.distance else "same bytes"
+    changes = _changes(verdict)
+    how = ", ".join([how, *changes])
     return f"\n          of {printable(verdict.original)}  ({how})"
+
+
+def about_look(verdict: Verdict) -> str:
+    """Return what a second look told of a copy."""
+    return ", ".join([f"score {verdict.score:.2f}", *_changes(verdict)])
+
+
+def about_lookalike(verdict: Verdict) -> str:
+    """Return which original an image resembles without being its copy; empty when it does not."""
+    if verdict.lookalike is None:
+        return ""
+    numbers = f"distance {verdict.lookalike_distance:.4f}, score {verdict.lookalike_score:.2f}"
+    return f"resembles {printable(verdict.lookalike)}  ({numbers}: not a copy)"
+
+
+def _changes(verdict: Verdict) -> list[str]:
+    """Return in a few words how a copy's picture lies in its original's, where that is worth saying."""
+    if verdict.scale is None:
+        return []
+    zoomed = [f"{'zoomed' if verdict.scale > 1 else 'shrunk'} to {verdict.scale:.0%}".replace("%", " %")]
+    return (zoomed if abs(verdict.scale - 1) >= _ZOOM_WORTH_SAYING else []) + ["mirrored"] * bool(verdict.mirrored)
 
 
 def printable(text: str) -> str:
@@ -42,6 +70,8 @@ def summary_lines(summary: RunSummary) -> list[str]:
     if summary.rejected:
         kinds = ", ".join(f"{count} {kind}" for kind, count in summary.rejected_by_kind.items())
         lines.append(f"rejected: {kinds}")
+    if summary.lookalikes:
+        lines.append(f"{summary.lookalikes} unique images resemble another; -v and --json name it")
     if summary.ignored:
         lines.append(f"{summary.ignored} files were passed over: not images by their names")
     if summary.truncated:

@@ -29,7 +29,7 @@ class Store(Protocol):
 
     def get(self, uris: Sequence[str]) -> dict[str, Entry]:
         """
-        Return the entries of those *uris* that the collection holds, by URI.
+        Return the entries of those *uris* that the collection holds, by URI, without their thumbnails.
 
         Where a crash left a URI in both partitions, the original's row is returned.
         """
@@ -45,7 +45,7 @@ class Store(Protocol):
         ...
 
     def near(self, queries: Matrix) -> list[Hits]:
-        """Return for each row of *queries* (N, D) the originals strictly within the collection's radius."""
+        """Return for each row of *queries* (N, D) the originals strictly within the radius, with thumbnails."""
         ...
 
     def copies_of(self, uris: Sequence[str]) -> dict[str, list[Entry]]:
@@ -60,8 +60,9 @@ class Store(Protocol):
 
         Raises:
             StoreError: the back end refuses, or an entry could not be stored as it is: a descriptor of the
-                wrong shape or dtype or with a value that is not finite, a text too long, a digest that is
-                none. In the second case nothing was written.
+                wrong shape or dtype or with a value that is not finite, a text or a thumbnail too long, none
+                where the collection takes a second look, a digest that is none. In the second case nothing was
+                written.
         """
         ...
 

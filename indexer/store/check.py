@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from indexer.errors import StoreError
-from indexer.records import URI_MAX_BYTES, Entry, Matrix
+from indexer.records import THUMBNAIL_MAX_BYTES, URI_MAX_BYTES, Entry, Look, Lookalike, Matrix, Settings
 
 FORMAT_MAX_BYTES = 64
 """The longest name of a format that a collection can hold."""
@@ -22,15 +22,21 @@ def is_digest(text: str) -> bool:
     return _DIGEST.fullmatch(text) is not None
 
 
-def check_entries(entries: Sequence[Entry], dim: int) -> None:
+def check_entries(entries: Sequence[Entry], settings: Settings) -> None:
     """
     Raise StoreError, naming the entry, unless all *entries* can be stored as they are.
 
     Raises:
-        StoreError: a descriptor is not float32 (dim,) or not finite, a text is too long, a digest is not one.
+        StoreError: a descriptor is not float32 (dim,) or not finite, a text or thumbnail is too long, a
+            thumbnail is missing where a second look needs it, a digest is not one.
     """
     for entry in entries:
-        complaint = _about_vector(entry, dim) or _about_text(entry) or _about_numbers(entry)
+        complaint = (
+            _about_vector(entry, settings.dim)
+            or _about_text(entry)
+            or _about_numbers(entry)
+            or _about_look(entry, settings)
+        )
         if complaint:
             raise StoreError(f"{entry.uri[:200]}: {complaint}")
 
@@ -48,7 +54,8 @@ def _about_vector(entry: Entry, dim: int) -> str | None:
 
 
 def _about_text(entry: Entry) -> str | None:
-    if max(len(entry.uri.encode()), len((entry.original or "").encode())) > URI_MAX_BYTES:
+    uris = (entry.uri, entry.original or "", entry.lookalike.uri if entry.lookalike else "")
+    if max(len(uri.encode()) for uri in uris) > URI_MAX_BYTES:
         return f"the URI is longer than {URI_MAX_BYTES} bytes; shorten the path"
     if entry.original == "":
         return "the URI of its original is empty"
@@ -66,6 +73,23 @@ def _about_numbers(entry: Entry) -> str | None:
     if entry.distance is not None and not 0 <= entry.distance < np.inf:
         return f"{entry.distance} is not a distance"
     return None
+
+
+def _about_look(entry: Entry, settings: Settings) -> str | None:
+    if len(entry.thumbnail) > THUMBNAIL_MAX_BYTES:
+        return f"its thumbnail has {len(entry.thumbnail)} bytes, a collection holds {THUMBNAIL_MAX_BYTES}"
+    if settings.second_look and not entry.thumbnail:
+        return "it has no thumbnail, and copies are confirmed by them in this collection; ingest it again"
+    told = (*_numbers_of(entry.look), *_numbers_of(entry.lookalike))
+    if not np.isfinite(told).all():
+        return f"its second look tells {told}, not numbers"
+    return None
+
+
+def _numbers_of(told: Look | Lookalike | None) -> tuple[float, ...]:
+    if isinstance(told, Look):
+        return (told.score, told.scale, *told.shift)
+    return (told.distance, told.score) if told else ()
 
 
 def check_queries(queries: Matrix, dim: int) -> None:

@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 from indexer.records import Matrix, Settings
 from indexer.store.check import is_digest
 from indexer.store.door import Caller, library
-from indexer.store.rows import COPIES, FIELDS, ORIGINALS, STAMP, schema, to_stamp
+from indexer.store.rows import COPIES, FIELDS, ORIGINALS, WHOLE, schema
+from indexer.store.stamp import STAMP, to_stamp
 
 Row = dict[str, Any]
 
@@ -99,18 +100,19 @@ class Collection:
 
     # -- reading
 
-    def get(self, ids: Sequence[str], consistency: str = STRONG) -> dict[str, Row]:
-        """Return the rows with these primary keys, by key."""
-        rows = self._query(ids=list(ids), consistency_level=consistency) if ids else []
+    def get(self, ids: Sequence[str], fields: Sequence[str] = FIELDS, consistency: str = STRONG) -> dict[str, Row]:
+        """Return the *fields* of the rows with these primary keys, by key."""
+        options = {"output_fields": list(fields), "consistency_level": consistency}
+        rows = self._query(ids=list(ids), **options) if ids else []
         return {row["id"]: row for row in rows}
 
     def where(self, field: str, digests: Sequence[str]) -> list[Row]:
-        """Return all rows whose *field*, hexadecimal text, is one of *digests*."""
+        """Return all rows, whole, whose *field*, hexadecimal text, is one of *digests*."""
         rows = self._query(filter=_among(field, digests), limit=LIMIT)
         return rows if len(rows) < LIMIT else list(self.rows(_among(field, digests)))
 
     def with_bytes(self, digests: Sequence[str]) -> dict[str, Row]:
-        """Return, by sha256, one row with each of *digests* that there is."""
+        """Return, by sha256, one row, whole, with each of *digests* that there is."""
         found: dict[str, Row] = {}
         missing = [digest for digest in digests if is_digest(digest)]
         while missing:
@@ -120,8 +122,8 @@ class Collection:
             missing = [digest for digest in missing if digest not in found] if len(rows) == limit else []
         return found
 
-    def rows(self, condition: str = "", fields: Sequence[str] = FIELDS) -> Iterator[Row]:
-        """Yield all rows that meet *condition*, page by page."""
+    def rows(self, condition: str = "", fields: Sequence[str] = WHOLE) -> Iterator[Row]:
+        """Yield the *fields* of all rows that meet *condition*, page by page."""
         pages = self.call(
             self.client.query_iterator,
             self.name,
@@ -158,7 +160,7 @@ class Collection:
         return int(rows[0]["count(*)"])
 
     def _query(self, **options: Any) -> list[Row]:  # noqa: ANN401 - passed on
-        asked = {"output_fields": FIELDS, "consistency_level": STRONG} | options
+        asked = {"output_fields": WHOLE, "consistency_level": STRONG} | options
         return list(self.call(self.client.query, self.name, **asked))
 
     # -- writing

@@ -26,6 +26,7 @@ from typing import Any, ClassVar
 from indexer.errors import ConfigError, LockHeld, StoreError
 from indexer.store.collection import LIMIT, LOAD_S, Collection, Row
 from indexer.store.door import Caller, library
+from indexer.store.rows import WHOLE
 
 FLUSH_ROWS = 512
 """So many rows may wait for a flush; see scripts/bench_search.py."""
@@ -218,7 +219,7 @@ class LiteCollection(Collection):
         with self.call.lock:
             known = self._ids_by_digest()
             while ids := {known[digest][-1]: digest for digest in digests if digest not in found and known.get(digest)}:
-                rows = self.get(list(ids))
+                rows = self.get(list(ids), WHOLE)
                 for key, digest in ids.items():
                     if key in rows and rows[key]["sha256"] == digest:
                         found[digest] = rows[key]

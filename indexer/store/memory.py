@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -22,7 +23,7 @@ class MemoryStore:
     def get(self, uris: Sequence[str]) -> dict[str, Entry]:
         """See Store.get."""
         both = self._copies | self._originals
-        return {uri: both[uri] for uri in uris if uri in both}
+        return {uri: replace(both[uri], thumbnail=b"") for uri in uris if uri in both}
 
     def with_bytes(self, digests: Sequence[str]) -> dict[str, Entry]:
         """See Store.with_bytes."""
@@ -36,9 +37,9 @@ class MemoryStore:
     def _near_one(self, query: Vector) -> Hits:
         if not self._originals:
             return Hits(())
-        uris = list(self._originals)
-        others = np.stack([entry.descriptor for entry in self._originals.values()])
-        matches = (Match(uri, float(d)) for uri, d in zip(uris, metric.distances(query, others), strict=True))
+        entries = list(self._originals.values())
+        distances = metric.distances(query, np.stack([entry.descriptor for entry in entries]))
+        matches = (Match(e.uri, float(d), e.thumbnail) for e, d in zip(entries, distances, strict=True))
         close = [match for match in matches if metric.inside(match.distance, self.settings.radius)]
         return Hits(tuple(sorted(close, key=lambda match: (match.distance, match.uri))))
 
@@ -52,7 +53,7 @@ class MemoryStore:
 
     def put(self, entries: Sequence[Entry]) -> None:
         """See Store.put."""
-        check_entries(entries, self.settings.dim)
+        check_entries(entries, self.settings)
         self._originals |= {entry.uri: entry for entry in entries if entry.is_original}
         self._copies |= {entry.uri: entry for entry in entries if not entry.is_original}
 

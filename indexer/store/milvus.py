@@ -23,7 +23,17 @@ from indexer.store.check import check_entries, check_queries
 from indexer.store.collection import BOUNDED, LIMIT, STRONG, Collection, Found, Row
 from indexer.store.door import CONNECT_S, Caller, is_server, library, shown
 from indexer.store.lite import LiteCollection, checked_path, hold
-from indexer.store.rows import COPIES, ORIGINALS, from_stamp, partition_of, row_id, to_entry, to_row
+from indexer.store.rows import (
+    COPIES,
+    NEAR,
+    ORIGINALS,
+    partition_of,
+    row_id,
+    thumbnail_of,
+    to_entry,
+    to_row,
+)
+from indexer.store.stamp import refuse_mixing, settings_of
 
 T = TypeVar("T")
 
@@ -37,7 +47,7 @@ _ROUNDING = 1e-5
 """Squared distances are reported in float32: off by up to 2e-7 of themselves, so by less than this."""
 
 _BATCH_BYTES = 16 * 2**20
-_ROW_BYTES = 24 * 2**10
+_ROW_BYTES = 36 * 2**10
 _KEYS = 2000
 _HITS_PER_CALL = 65536
 
@@ -54,13 +64,14 @@ def open_store(  # noqa: PLR0913 - options by name
     *,
     token: str | None = None,
     create: bool = True,
-    any_radius: bool = False,
+    own: Sequence[str] = (),
     timeout_s: float = TIMEOUT_S,
 ) -> MilvusStore:
     """
-    Open *collection* at *uri* for an encoder and radius, and make it when it is absent and *create* is set.
+    Open *collection* at *uri* for an encoder and rule, and make it when it is absent and *create* is set.
 
-    With *any_radius*, the radius is for a new collection only; one that is there keeps its own.
+    The settings named in *own* (`radius`, `second_look`) are for a new collection only; one that is there keeps
+    its own. So do the two numbers that a second look goes by, always.
 
     Raises:
         ConfigError: the URI or the token is wrong; the collection is not ours, or has other settings.
@@ -70,7 +81,7 @@ def open_store(  # noqa: PLR0913 - options by name
     with _connected(uri, collection, token, timeout_s, create=create) as table:
         if create and table.description() is None:
             table.make(wanted)
-        return _opened(table, uri, wanted, any_radius=any_radius)
+        return _opened(table, uri, wanted, own)
 
 
 def open_existing(uri: str, collection: str, *, token: str | None = None, timeout_s: float = TIMEOUT_S) -> MilvusStore:
@@ -83,7 +94,7 @@ def open_existing(uri: str, collection: str, *, token: str | None = None, timeou
         StoreError: the server cannot be reached, or refuses.
     """
     with _connected(uri, collection, token, timeout_s, create=False) as table:
-        return _opened(table, uri, None, any_radius=True)
+        return _opened(table, uri, None)
 
 
 @contextmanager
@@ -127,37 +138,18 @@ def _check_address(uri: str) -> None:
         raise ConfigError(f"{shown(uri)} is no address of a server; write it as http://host:19530")
 
 
-def _opened(table: Collection, uri: str, wanted: Settings | None, *, any_radius: bool) -> MilvusStore:
+def _opened(table: Collection, uri: str, wanted: Settings | None, own: Sequence[str] = ()) -> MilvusStore:
     description = table.description()
     if description is None:
         there = ", ".join(table.others()) or "none"
         raise ConfigError(
             f"there is no collection {table.name} at {shown(uri)} (there: {there}); make it with twinlens ingest"
         )
-    found = from_stamp(description)
-    if found is None:
-        raise ConfigError(
-            f"the collection {table.name} at {shown(uri)} was not made by this version of Twinlens;"
-            " name another with --collection"
-        )
+    found = settings_of(f"the collection {table.name} at {shown(uri)}", description)
     if wanted is not None:
-        _refuse_mixing(table.name, found, replace(wanted, radius=found.radius) if any_radius else wanted)
+        refuse_mixing(table.name, found, replace(wanted, **{name: getattr(found, name) for name in own}))
     table.prepare()
     return MilvusStore(table, found)
-
-
-def _refuse_mixing(name: str, found: Settings, wanted: Settings) -> None:
-    if (found.fingerprint, found.dim) != (wanted.fingerprint, wanted.dim):
-        raise ConfigError(
-            f"the collection {name} holds descriptors of {found.fingerprint} (dimension {found.dim}),"
-            f" not of {wanted.fingerprint} (dimension {wanted.dim});"
-            " ingest into another --collection, or pass the --weights that it was made with"
-        )
-    if found.radius != wanted.radius:
-        raise ConfigError(
-            f"the collection {name} was made with radius {found.radius:g}, not {wanted.radius:g};"
-            f" leave out --radius, or name another --collection"
-        )
 
 
 class MilvusStore:
@@ -237,12 +229,13 @@ class MilvusStore:
     def _got(self, keys: set[str], consistency: str) -> dict[str, Row]:
         rows: dict[str, Row] = {}
         for part in _parts(sorted(keys), _KEYS):
-            rows |= self.table.get(part, consistency)
-        return rows
+            rows |= self.table.get(part, NEAR, consistency)
+        return {key: row | {"thumbnail": thumbnail_of(row)} for key, row in rows.items()}
 
     def _judged(self, query: Vector, rows: Sequence[Row], *, truncated: bool) -> Hits:
         others = np.asarray([row["descriptor"] for row in rows], dtype=np.float32).reshape(-1, len(query))
-        matches = (Match(row["uri"], float(d)) for row, d in zip(rows, metric.distances(query, others), strict=True))
+        distances = metric.distances(query, others)
+        matches = (Match(row["uri"], float(d), row["thumbnail"]) for row, d in zip(rows, distances, strict=True))
         inside = [match for match in matches if metric.inside(match.distance, self.settings.radius)]
         return Hits(tuple(sorted(inside, key=lambda match: (match.distance, match.uri))), truncated)
 
@@ -256,7 +249,7 @@ class MilvusStore:
 
     def put(self, entries: Sequence[Entry]) -> None:
         """See Store.put."""
-        check_entries(entries, self.settings.dim)
+        check_entries(entries, self.settings)
         for original in (True, False):
             rows = {entry.id: to_row(entry) for entry in entries if entry.is_original is original}
             for part in _parts(list(rows.values()), _BATCH_BYTES // (_ROW_BYTES + 4 * self.settings.dim)):

@@ -1,5 +1,5 @@
 """
-The collection's shape: its schema, its stamp, and how an Entry becomes a row and back.
+The collection's shape: its schema, and how an Entry becomes a row and back.
 
 Each role has its own partition and its own primary keys (a letter before the entry's id), so that the two
 rows which a crash may leave of one URI are two rows on every back end.  With one key for both, Milvus Lite
@@ -9,22 +9,19 @@ not, depending on what was flushed (measured on 3.2.2; a 2.3.5 server keeps them
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from indexer.records import URI_MAX_BYTES, Entry, Settings, entry_id
+from indexer.records import THUMBNAIL_MAX_BYTES, URI_MAX_BYTES, Entry, Look, Lookalike, entry_id
 from indexer.store.check import FORMAT_MAX_BYTES
 from indexer.store.door import library
 
 ORIGINALS = "originals"
 COPIES = "copies"
-
-SCHEMA_VERSION = 1
-STAMP = "twinlens"
-"""The collection's property that holds the settings."""
 
 FIELDS = [
     "uri",
@@ -37,11 +34,21 @@ FIELDS = [
     "original",
     "distance",
     "exact",
+    "look",
+    "lookalike",
     "descriptor",
 ]
-"""What an Entry is read from."""
+"""What an Entry is read from, but for its thumbnail."""
+
+WHOLE = [*FIELDS, "thumbnail"]
+"""What an Entry that may be written again, or looked at, is read from."""
+
+NEAR = ["uri", "descriptor", "thumbnail"]
+"""What a Match is read from."""
 
 _NO_DISTANCE = -1.0
+_LOOK_MAX_BYTES = 256
+_IN_BASE64 = 4 * -(-THUMBNAIL_MAX_BYTES // 3)
 
 
 def partition_of(*, original: bool) -> str:
@@ -59,13 +66,15 @@ def schema(dim: int, stamp: str) -> Any:  # noqa: ANN401 - pymilvus has no types
     types = library().DataType
     made = library().MilvusClient.create_schema(auto_id=False, enable_dynamic_field=True, description=stamp)
     made.add_field("id", types.VARCHAR, is_primary=True, max_length=33)
-    for name in ("uri", "original"):
+    for name in ("uri", "original", "lookalike"):
         made.add_field(name, types.VARCHAR, max_length=URI_MAX_BYTES)
     made.add_field("sha256", types.VARCHAR, max_length=64)
     made.add_field("format", types.VARCHAR, max_length=FORMAT_MAX_BYTES)
     made.add_field("original_id", types.VARCHAR, max_length=32)
     for name in ("size", "mtime_ns", "width", "height"):
         made.add_field(name, types.INT64)
+    made.add_field("look", types.VARCHAR, max_length=_LOOK_MAX_BYTES)
+    made.add_field("thumbnail", types.VARCHAR, max_length=_IN_BASE64, mmap_enabled=True)
     made.add_field("distance", types.DOUBLE)
     made.add_field("exact", types.BOOL)
     made.add_field("descriptor", types.FLOAT_VECTOR, dim=dim)
@@ -87,12 +96,26 @@ def to_row(entry: Entry) -> dict[str, Any]:
         "original_id": "" if entry.original is None else entry_id(entry.original),
         "distance": _NO_DISTANCE if entry.distance is None else entry.distance,
         "exact": entry.exact,
+        "look": _told(entry),
+        "lookalike": entry.lookalike.uri if entry.lookalike else "",
         "descriptor": entry.descriptor,
+        "thumbnail": base64.b64encode(entry.thumbnail).decode(),
     }
 
 
+def _told(entry: Entry) -> str:
+    """Return what a second look told: of a copy, what confirmed it; of an original, what refuted its lookalike."""
+    told: list[float] = []
+    if entry.look:
+        told = [entry.look.score, entry.look.scale, *entry.look.shift, entry.look.mirrored]
+    elif entry.lookalike:
+        told = [entry.lookalike.distance, entry.lookalike.score]
+    return json.dumps(told) if told else ""
+
+
 def to_entry(row: Mapping[str, Any]) -> Entry:
-    """Return the entry that *row*, read with FIELDS, stands for."""
+    """Return the entry that *row*, read with FIELDS or WHOLE, stands for."""
+    told = json.loads(row["look"] or "[]")
     return Entry(
         uri=row["uri"],
         sha256=row["sha256"],
@@ -105,26 +128,16 @@ def to_entry(row: Mapping[str, Any]) -> Entry:
         distance=None if row["distance"] == _NO_DISTANCE else float(row["distance"]),
         exact=bool(row["exact"]),
         descriptor=np.asarray(row["descriptor"], dtype=np.float32),
+        thumbnail=thumbnail_of(row),
+        look=_look(*told) if told and row["original"] else None,
+        lookalike=Lookalike(row["lookalike"], *told) if row["lookalike"] else None,
     )
 
 
-def to_stamp(settings: Settings) -> str:
-    """Return the text that is stamped on a collection."""
-    fields = {"fingerprint": settings.fingerprint, "dim": settings.dim, "radius": settings.radius}
-    return json.dumps({"twinlens": SCHEMA_VERSION} | fields)
+def _look(score: float, scale: float, across: float, down: float, mirrored: bool) -> Look:
+    return Look(score, scale, (across, down), mirrored)
 
 
-def from_stamp(description: Mapping[str, Any]) -> Settings | None:
-    """
-    Return the settings in what Milvus tells of a collection; None when it is not one of ours.
-
-    They are a property and the description, since Lite keeps only the first, and other tools show the second.
-    """
-    text = (description.get("properties") or {}).get(STAMP) or description.get("description") or ""
-    try:
-        stamp = json.loads(text)
-        if stamp["twinlens"] != SCHEMA_VERSION:
-            return None
-        return Settings(str(stamp["fingerprint"]), int(stamp["dim"]), float(stamp["radius"]))
-    except (ValueError, TypeError, KeyError):
-        return None
+def thumbnail_of(row: Mapping[str, Any]) -> bytes:
+    """Return the thumbnail in *row*; none where it was not read."""
+    return base64.b64decode(row.get("thumbnail", ""))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from indexer.records import Entry, Settings
+from indexer.records import Entry, Look, Lookalike, Settings
 from indexer.store import lite
 from indexer.store.base import Store
 from indexer.store.memory import MemoryStore
@@ -23,10 +23,13 @@ COUNTER = itertools.count()
 
 
 def entry(name: str, place: int, digest: str, original: str | None) -> Entry:
-    """Return an entry on a line of points, neighbours of which are within the radius."""
+    """Return an entry on a line of points, neighbours of which are within the radius, as a second look left it."""
     vector = np.array([place * 0.006, 0], dtype=np.float32)
     distance = None if original is None else 0.005
-    return Entry(name, digest, 1, 1, 1, 1, "JPEG", original, distance, exact=False, descriptor=vector)
+    look = Look(0.75, 1 + place / 8, (place / 8, 0.0), mirrored=place > 2) if original and place else None
+    lookalike = Lookalike("x", 0.005, place / 8) if place and not original else None
+    thumbnail = digest.encode() * (1 + place)
+    return Entry(name, digest, 1, 1, 1, 1, "JPEG", original, distance, False, vector, thumbnail, look, lookalike)
 
 
 entries = st.builds(
@@ -58,6 +61,7 @@ def answers(store: Store) -> object:
         sorted(store.with_bytes(DIGESTS)),
         {uri: sorted(copies[uri], key=lambda e: e.uri) for uri in sorted(copies)},
         sorted(store.entries(), key=lambda e: (e.uri, e.is_original)),
+        sorted((e.uri, e.is_original, e.thumbnail) for e in store.entries()),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from indexer import metric
-from indexer.records import Entry, Hits, Matrix, Settings, Vector
+from indexer.records import THUMBNAIL_MAX_BYTES, Entry, Hits, Matrix, Settings, Vector
 from indexer.store.base import Store
 from indexer.store.memory import MemoryStore
 
@@ -20,9 +21,9 @@ WIDE = Settings("network@1", dim=128, radius=RADIUS)
 
 
 def entry(uri: str, descriptor: Vector, original: str | None = None) -> Entry:
-    """Return an entry where *descriptor* points."""
+    """Return an entry where *descriptor* points, with a thumbnail of its own."""
     distance = None if original is None else 0.001
-    return Entry(uri, "a" * 64, 1, 1, 1, 1, "JPEG", original, distance, exact=False, descriptor=descriptor)
+    return Entry(uri, "a" * 64, 1, 1, 1, 1, "JPEG", original, distance, False, descriptor, b"\0\xff" + uri.encode())
 
 
 def along(*values: float, dim: int = 8) -> Vector:
@@ -89,6 +90,15 @@ def test_nearest_first_and_ties_by_uri(store: Store) -> None:
     """Matches are ordered by distance, those at one distance by URI."""
     store.put([entry(uri, along(x)) for uri, x in [("c", 0.002), ("b", -0.002), ("d", 0.001), ("a", 0.002)]])
     assert [m.uri for m in store.near(along(0.0)[None])[0].matches] == ["d", "a", "b", "c"]
+
+
+def test_matches_carry_their_thumbnails(make_store: Callable[[Settings], Store]) -> None:
+    """What a second look needs of an original comes with the match, every byte of the longest, and the newest."""
+    store = make_store(dataclasses.replace(SETTINGS, second_look=True))
+    longest = np.random.default_rng(0).bytes(THUMBNAIL_MAX_BYTES)
+    for thumbnail in (b"old", longest):
+        store.put([dataclasses.replace(entry("a", along(0.001)), thumbnail=thumbnail), entry("b", along(0.5))])
+        assert [m.thumbnail for m in store.near(along(0.0)[None])[0].matches] == [thumbnail]
 
 
 def test_identical_vectors_by_the_hundred(store: Store) -> None:

@@ -13,7 +13,7 @@ from pymilvus import MilvusClient
 
 from indexer.errors import ConfigError, LockHeld, StoreError
 from indexer.records import Counts, Entry, Settings
-from indexer.store import lite
+from indexer.store import lite, stamp
 from indexer.store.milvus import open_existing, open_store
 
 SETTINGS = Settings("network@1", dim=8, radius=0.01)
@@ -76,10 +76,38 @@ def test_another_radius_is_refused(uri: str, made: str) -> None:
         open_store(uri, made, dataclasses.replace(SETTINGS, radius=0.02))
 
 
+@pytest.mark.parametrize("wanted", [True, False])
+def test_the_other_rule_is_refused(uri: str, *, wanted: bool) -> None:
+    """A collection with the second look is not opened without it, nor the reverse; unless its own is asked for."""
+    name = f"rule_{wanted}"
+    made = dataclasses.replace(SETTINGS, second_look=not wanted, inner_radius=0.002, min_score=0.625)
+    asked = dataclasses.replace(SETTINGS, second_look=wanted, inner_radius=0.003, min_score=0.5)
+    open_store(uri, name, made).close()
+    said = "without the second look.*leave out second_look=True" if wanted else "with the second look.*leave out --no-s"
+    with pytest.raises(ConfigError, match=f"{name} was made {said}.*another --collection"):
+        open_store(uri, name, asked)
+    with closing(open_store(uri, name, asked, own=["second_look"])) as store:
+        assert store.settings == made
+
+
+@pytest.mark.parametrize(("version", "way_out"), [(1, "ingest into another --collection"), (3, "update Twinlens")])
+def test_another_version_is_refused(uri: str, monkeypatch: pytest.MonkeyPatch, version: int, way_out: str) -> None:
+    """A collection whose rows have another form is refused, with both versions and the way out."""
+    with monkeypatch.context() as then:
+        then.setattr(stamp, "SCHEMA_VERSION", version)
+        open_store(uri, f"version_{version}", SETTINGS).close()
+    for opened in (
+        lambda: open_store(uri, f"version_{version}", SETTINGS),
+        lambda: open_existing(uri, f"version_{version}"),
+    ):
+        with pytest.raises(ConfigError, match=rf"rows are of version {version}, this one's of 2\); {way_out}"):
+            opened()
+
+
 def test_a_collection_of_something_else_is_refused(uri: str, foreign: str) -> None:
     """A collection without our stamp is refused, and left as it is."""
     for opened in (lambda: open_store(uri, foreign, SETTINGS), lambda: open_existing(uri, foreign)):
-        with pytest.raises(ConfigError, match=f"{foreign} at .* was not made by .* Twinlens"):
+        with pytest.raises(ConfigError, match=f"{foreign} at .* was not made by Twinlens; name another"):
             opened()
 
 

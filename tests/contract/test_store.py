@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from indexer.errors import StoreError
-from indexer.records import URI_MAX_BYTES, Counts, Entry, Settings
+from indexer.records import THUMBNAIL_MAX_BYTES, URI_MAX_BYTES, Counts, Entry, Look, Lookalike, Settings
 from indexer.store import lite
 from indexer.store.base import Store
 
@@ -40,6 +40,7 @@ def entry(uri: str, original: str | None = None, **fields: object) -> Entry:
         distance=None if original is None else 0.0012345678901234,
         exact=False,
         descriptor=np.linspace(0, 0.03, 8, dtype=np.float32),
+        thumbnail=bytes(range(256)),
     )
     return dataclasses.replace(made, **fields)  # type: ignore[arg-type]
 
@@ -58,6 +59,37 @@ def test_an_entry_comes_back_as_it_was(store: Store) -> None:
     assert found == {"a": original, "b": copy}
     assert found["b"].descriptor.tobytes() == copy.descriptor.tobytes()
     assert found["b"].descriptor.dtype == np.float32
+
+
+def test_what_a_look_told_comes_back_as_it_was(store: Store) -> None:
+    """What confirmed a copy, and which original a unique one resembles, survive bit by bit, whatever it is named."""
+    look = Look(0.1 + 0.2, 1.28, (-1 / 3, 5e-324), mirrored=True)
+    copy = entry("copy", "a", look=look)
+    uniques = [entry(f"u{n}", lookalike=Lookalike(uri, 1 / 3, -0.25)) for n, uri in enumerate(ODD_URIS)]
+    store.put([copy, *uniques])
+    assert store.get(["copy"]) == {"copy": copy}
+    assert list(store.get([e.uri for e in uniques]).values()) == uniques
+
+
+def test_thumbnails_come_with_what_may_be_written_again(store: Store) -> None:
+    """Every byte of them survives; a look-up by URI, made for each unchanged image, goes without."""
+    longest = np.random.default_rng(0).bytes(THUMBNAIL_MAX_BYTES)
+    original, copy = entry("a", thumbnail=longest, sha256="b" * 64), entry("b", "a", thumbnail=b"\0")
+    store.put([original, copy])
+    assert {e.uri: e.thumbnail for e in store.entries()} == {"a": longest, "b": b"\0"}
+    assert [e.thumbnail for e in store.copies_of(["a"])["a"]] == [b"\0"]
+    for _ in range(lite.SCANS_FIRST + 1):
+        found = store.with_bytes(["a" * 64, "b" * 64])
+        assert (found["a" * 64].thumbnail, found["b" * 64].thumbnail) == (b"\0", longest)
+    assert [e.thumbnail for e in store.get(["a", "b"]).values()] == [b"", b""]
+
+
+def test_a_collection_with_a_second_look_wants_thumbnails(make_store: Callable[[Settings], Store]) -> None:
+    """Where pictures confirm, an entry without one is refused, since no later image could be compared with it."""
+    store = make_store(dataclasses.replace(SETTINGS, second_look=True))
+    with pytest.raises(StoreError, match="bad: it has no thumbnail"):
+        store.put([entry("good"), entry("bad", thumbnail=b"")])
+    assert store.count() == Counts(0, 0)
 
 
 def test_odd_uris_are_kept_and_found(store: Store) -> None:
@@ -178,6 +210,9 @@ def test_entries_yields_all_of_both_partitions(store: Store) -> None:
         {"sha256": "A" * 64},
         {"sha256": "a" * 63},
         {"width": 2**63},
+        {"thumbnail": bytes(THUMBNAIL_MAX_BYTES + 1)},
+        {"look": Look(np.nan, 1.0, (0.0, 0.0), mirrored=False)},
+        {"lookalike": Lookalike("x" * (URI_MAX_BYTES + 1), 0.001, 0.5)},
     ],
     ids="-".join,
 )

@@ -50,7 +50,7 @@ def kill_after(archive: Path, uri: str, collection: str, lines: int, delay: floa
     process.wait()
 
 
-def contents(uri: str, collection: str) -> dict[str, tuple[Entry, bytes]]:
+def contents(uri: str, collection: str) -> dict[str, tuple[Entry, bytes, bytes]]:
     """Return every row of a collection, comparable; a URI twice is an error."""
     store = open_entries(Where(uri, collection))
     try:
@@ -58,7 +58,7 @@ def contents(uri: str, collection: str) -> dict[str, tuple[Entry, bytes]]:
     finally:
         store.close()
     assert len({entry.uri for entry in entries}) == len(entries)
-    return {entry.uri: (entry, entry.descriptor.tobytes()) for entry in entries}
+    return {entry.uri: (entry, entry.descriptor.tobytes(), entry.thumbnail) for entry in entries}
 
 
 @pytest.fixture(params=["lite", pytest.param("server", marks=pytest.mark.server)])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from model import Encoder, EncoderLoadError, EncoderSpec, load_encoder
+from model.spec import METADATA_KEY
 
 
 def test_the_spec_comes_out_of_the_file(encoder: Encoder) -> None:
@@ -37,9 +39,18 @@ def test_the_fingerprint_names_all_that_decides_a_descriptor(encoder: Encoder, c
     assert replace(encoder.spec, **change).fingerprint != encoder.spec.fingerprint
 
 
-def test_the_fingerprint_ignores_name_and_radius(encoder: Encoder) -> None:
-    """Neither changes a descriptor, so neither makes a collection unfit."""
-    assert replace(encoder.spec, name="x", radius=0.02).fingerprint == encoder.spec.fingerprint
+def test_the_fingerprint_ignores_name_and_radii(encoder: Encoder) -> None:
+    """None of them changes a descriptor, so none makes a collection unfit."""
+    other = replace(encoder.spec, name="x", radius=0.02, inner_radius=0.001)
+    assert other.fingerprint == encoder.spec.fingerprint
+
+
+def test_a_spec_without_an_inner_radius_is_read(encoder: Encoder) -> None:
+    """A file that was written before there was one loads, and its fingerprint is what it was."""
+    values = json.loads(encoder.spec.to_metadata()[METADATA_KEY])
+    del values["inner_radius"]
+    read = EncoderSpec.from_metadata({METADATA_KEY: json.dumps(values)})
+    assert (read.inner_radius, read.fingerprint) == (0.0, encoder.spec.fingerprint)
 
 
 def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:

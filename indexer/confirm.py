@@ -1,0 +1,24 @@
+"""The door to the second look: the only importer of `model.second_look`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from indexer.records import Look
+from model.second_look import MIN_SCORE, second_look, thumbnail
+
+__all__ = ["MIN_SCORE", "Confirm", "look_again", "thumbnail"]
+
+Confirm = Callable[[bytes, bytes], Look]
+"""
+Takes a second look at two thumbnails, the new image's and an original's, and tells how well they agree.
+
+Law 2 rests on it: the same two thumbnails give the same Look, bit by bit, in any thread.
+"""
+
+
+def look_again(new: bytes, original: bytes) -> Look:
+    """Align the thumbnail *new* with *original* and compare them."""
+    found = second_look(new, original)
+    across, down = found.shift
+    return Look(float(found.score), float(found.scale), (float(across), float(down)), bool(found.mirrored))
