@@ -241,6 +241,7 @@ class Settings:
         second_look: whether a look at the pictures must confirm that; else the radius alone decides.
         inner_radius: Euclidean; strictly below it, no second look is needed.
         min_score: a second look with at least this score confirms.
+        method: names how thumbnails are made and compared; empty without a second look.
 
     """
 
@@ -250,6 +251,7 @@ class Settings:
     second_look: bool = False
     inner_radius: float = 0.0
     min_score: float = 0.0
+    method: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,10 @@ from model.thumbnail import (
     view,
 )
 
-__all__ = ["MIN_SCORE", "THUMBNAIL_MAX_BYTES", "Look", "Thumbnail", "second_look", "thumbnail"]
+__all__ = ["METHOD", "MIN_SCORE", "THUMBNAIL_MAX_BYTES", "Look", "Thumbnail", "second_look", "thumbnail"]
+
+METHOD = "regions-1"
+"""Names how thumbnails are made and compared; a change of either needs another name, as an encoder's does."""
 
 MIN_SCORE = 0.72
 """A candidate is confirmed when its score reaches this; scripts/bench_second_look.py shows what it parts."""

@@ -182,6 +182,7 @@ def _wanted(spec: encode.EncoderSpec, radius: float | None, second_look: bool | 
         second_look=second_look is not False,
         inner_radius=spec.inner_radius,
         min_score=confirm.MIN_SCORE,
+        method="" if second_look is False else confirm.METHOD,
     )
 
 

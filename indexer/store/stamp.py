@@ -66,6 +66,11 @@ def refuse_mixing(name: str, found: Settings, wanted: Settings) -> None:
             f"the collection {name} was made {made} the second look, and keeps to it;"
             f" leave out {option}, or name another --collection"
         )
+    if found.second_look and found.method != wanted.method:
+        raise ConfigError(
+            f"the collection {name} holds thumbnails of the method {found.method}, this Twinlens compares those of"
+            f" {wanted.method}; ingest into another --collection"
+        )
 
 
 def _read(description: Mapping[str, Any]) -> tuple[int, Settings | None] | None:

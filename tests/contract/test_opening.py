@@ -90,6 +90,14 @@ def test_the_other_rule_is_refused(uri: str, *, wanted: bool) -> None:
         assert store.settings == made
 
 
+def test_another_method_of_looking_is_refused(uri: str) -> None:
+    """Thumbnails that were made another way are never compared."""
+    looking = dataclasses.replace(SETTINGS, second_look=True, method="old-1")
+    open_store(uri, "method", looking).close()
+    with pytest.raises(ConfigError, match="thumbnails of the method old-1, this Twinlens compares those of new-1"):
+        open_store(uri, "method", dataclasses.replace(looking, method="new-1"))
+
+
 @pytest.mark.parametrize(("version", "way_out"), [(1, "ingest into another --collection"), (3, "update Twinlens")])
 def test_another_version_is_refused(uri: str, monkeypatch: pytest.MonkeyPatch, version: int, way_out: str) -> None:
     """A collection whose rows have another form is refused, with both versions and the way out."""
