@@ -7,7 +7,7 @@ All pictures lie squashed to one size, each as it is and re-saved as JPEG, on th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +23,9 @@ from model.data import Picture, name_hash
 from model.pairs import HASH_BITS_ALIKE, Looks, perceptual_hash, thumbnail
 from model.preprocess import to_square
 from model.recipes import TrainConfig
+
+Alike = Callable[[int, int], bool]
+"""Tells whether two pictures, by index, are near-copies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +97,18 @@ class Neighbours:
     hard: Tensor
 
 
-def neighbours(looks: Looks, near: Sequence[Pair], device: torch.device) -> Neighbours:
+def neighbours(looks: Looks, checked: Alike, near: Sequence[Pair], device: torch.device) -> Neighbours:
     """
-    Sort the pairs in *near*, the nearest ones of an encoder, by both plain checks.
+    Sort the pairs in *near*, the nearest ones of an encoder, by both plain checks: *checked* is looks.alike.
 
-    All other pairs are checked by the hash alone.
+    All other pairs are checked by the hash alone. Checking a pair takes milliseconds, and an encoder's nearest pairs
+    are mostly the same later on: a run hands in a `functools.cache` of the check.
     """
     signs = torch.from_numpy(looks.hashes).to(device).float() * 2 - 1
     alike = torch.cat([part @ signs.T >= signs.shape[1] - 2 * HASH_BITS_ALIKE for part in signs.split(1024)])
     drawn = torch.from_numpy(looks.drawn).to(device)
     alike &= ~(drawn[:, None] | drawn)
-    same = [looks.alike(pair.first, pair.second) for pair in near]
+    same = [checked(pair.first, pair.second) for pair in near]
     rows = torch.tensor([(pair.first, pair.second) for pair in near], dtype=torch.int64, device=device).view(-1, 2)
     copies_, hard = (rows[torch.tensor([one == kind for one in same], device=device)] for kind in (True, False))
     alike[copies_[:, 0], copies_[:, 1]] = alike[copies_[:, 1], copies_[:, 0]] = True

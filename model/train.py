@@ -17,6 +17,7 @@ import csv
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -107,8 +108,9 @@ def train(run: Run, fitting: Sequence[Picture], held_out: Sequence[Picture], con
     run.tell(f"{len(shelf):,} pictures on {device}")
     if not run.resume:
         _record(run, Progress(0, 0.0, 0.0, recall(learner, validation, config)))
+    checked = cache(shelf.looks.alike)
     for part in _parts(learner.step, run.until or config.steps, config.save_every):
-        known = neighbours(shelf.looks, nearest_pairs(_clean(learner, shelf), config.listed), device)
+        known = neighbours(shelf.looks, checked, nearest_pairs(_clean(learner, shelf), config.listed), device)
         losses, began = [], time.monotonic()
         losses += [learner.learn(batch(shelf, known.hard, step, config), known.alike) for step in part]
         rate = len(part) * (config.pictures + 2 * config.hard) * (1 + config.copies) / (time.monotonic() - began)

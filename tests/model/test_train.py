@@ -178,7 +178,7 @@ def test_near_copies_are_masked(photos: Mapping[str, Pixels]) -> None:
     cat = photos["cat"]
     pictures = [Picture(f"x/{i}", pixels) for i, pixels in enumerate([cat, cat[:-20, 30:], photos["coffee"]])]
     looks = shelve(pictures, 32, torch.device("cpu"), workers=1).looks
-    known = neighbours(looks, [Pair(0, 1, 0.1), Pair(0, 2, 0.2)], torch.device("cpu"))
+    known = neighbours(looks, looks.alike, [Pair(0, 1, 0.1), Pair(0, 2, 0.2)], torch.device("cpu"))
     assert known.hard.tolist() == [[0, 2]]
     assert known.alike.tolist() == [[True, True, False], [True, True, False], [False, False, True]]
 
