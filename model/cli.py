@@ -17,7 +17,7 @@ from pathlib import Path
 
 import click
 
-from model.cli_measure import DATA, EXISTING, WORKERS, calibrate, evaluate
+from model.cli_measure import DATA, EXISTING, WORKERS, calibrate, evaluate, whole
 from model.data import DataMissingError, select
 from model.encoder import SHIPPED_WEIGHTS
 from model.spec import EncoderLoadError
@@ -110,3 +110,4 @@ def quantize(data: tuple[Path, ...], weights: Path, out: Path, pictures: int) ->
 
 main.add_command(evaluate)
 main.add_command(calibrate)
+main.add_command(whole)

