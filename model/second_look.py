@@ -24,16 +24,15 @@ import cv2  # noqa: TID251 - one of OpenCV's doors
 import numpy as np
 import numpy.typing as npt
 
+from model.regions import weakest
 from model.thumbnail import (
     COARSE,
-    REGIONS,
     SIDE,
     THUMBNAIL_MAX_BYTES,
     Grey,
     Thumbnail,
     View,
     blurred,
-    resized,
     thumbnail,
     view,
 )
@@ -63,12 +62,6 @@ FLAT = 1.5
 
 FLAT_ALIKE = 24.0
 """Two flat pictures are the same when their mean levels differ by at most so much."""
-
-NOISE = 6.0
-"""Grey levels of noise in a thumbnail that are forgiven: what noise of sigma 30 in a small picture leaves."""
-
-WEAKEST = 0.1
-"""So large a share of the regions with detail may agree less than the score says."""
 
 COLOURED = 10.0
 """Deviation of the colour, in levels, from which its pattern can be compared."""
@@ -260,7 +253,7 @@ def _agreement(window: View, whole: View, place: Place) -> float:
     """Return the score of *window* against what of *whole* lies at *place*."""
     share = (place[0] + place[1]) / 2
     soft = float(np.sqrt(0.8**2 + 0.3 * max(1 / share**2 - 1, 0.0)))
-    score = _weakest(_detail(window.grey, soft), _detail(_placed(whole.grey, place), 0.8))
+    score = weakest(_detail(window.grey, soft), _detail(_placed(whole.grey, place), 0.8))
     return min(score, _colour_agreement(window.colour, _placed(whole.colour, place)))
 
 
@@ -268,26 +261,6 @@ def _detail(grey: Grey, soft: float) -> Grey:
     """Return the fine detail of *grey*, that which fills a region's size; *soft* is the blur taken as its limit."""
     fine = blurred(grey, soft)
     return fine - blurred(fine, 3.0)
-
-
-def _region_means(image: Grey) -> npt.NDArray[np.float64]:
-    return resized(image, REGIONS, REGIONS).astype(np.float64)
-
-
-def _weakest(window: Grey, whole: Grey) -> float:
-    """
-    Return the correlation that nine tenths of the regions with detail reach, -1 to 1.
-
-    As much noise as a fifth of the regions have at most is taken to be everywhere in *window*, and forgiven.
-    """
-    own, other = _region_means(window * window), _region_means(whole * whole) + 1e-6
-    shared = _region_means(window * whole)
-    explained = shared * shared / other
-    noise = min(float(np.quantile(own - explained, 0.2)), NOISE**2)
-    clean = np.maximum(own - noise, explained) + 1e-6
-    strength = np.maximum(clean / clean.mean(), other / other.mean())
-    correlation = shared / np.sqrt(clean * other)
-    return float(np.quantile(correlation[strength >= 0.3 * strength.mean()], WEAKEST))
 
 
 def _colour_agreement(window: Grey, whole: Grey) -> float:

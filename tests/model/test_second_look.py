@@ -120,3 +120,14 @@ def test_any_size_has_a_small_thumbnail(shape: tuple[int, int]) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
     assert len(thumbnail(pixels)) <= THUMBNAIL_MAX_BYTES
     assert look(pixels, pixels).score >= MIN_SCORE
+
+
+def test_what_was_laid_on_one_place_is_forgiven(photos: Mapping[str, Pixels]) -> None:
+    """A logo over a corner and a border all round leave a copy; another lower half does not."""
+    cat, coffee = photos["cat"], photos["coffee"]
+    marked, framed, mixed = cat.copy(), np.full((360, 511, 3), 255, np.uint8), cat.copy()
+    marked[20:90, 330:430] = (200, 30, 30)
+    framed[30:330, 30:481] = cat
+    mixed[150:] = coffee[100:250, 100:551]
+    scores = [second_look(thumbnail(each), thumbnail(cat)).score for each in (marked, framed, mixed)]
+    assert [score >= MIN_SCORE for score in scores] == [True, True, False]

@@ -1,0 +1,88 @@
+"""
+How well two aligned pictures agree where they agree least: region by region, and what is forgiven.
+
+A copy agrees with its original everywhere, but for a place where a caption or a logo was laid on it, and for its
+edges, where a border may show. Used by the second look only.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from model.thumbnail import REGIONS, Grey, resized
+
+NOISE = 6.0
+"""Grey levels of noise in a thumbnail that are forgiven: what noise of sigma 30 in a small picture leaves."""
+
+WEAKEST = 0.1
+"""So large a share of the regions with detail may agree less than the score says."""
+
+FORGIVEN = 0.13
+"""What it costs when one place, or the outermost regions, are left out: the rest must reach 0.85 to be confirmed."""
+
+BAND = 3
+"""Rows of regions that a caption may spoil."""
+
+BOX = 4
+"""Regions of each side of a box that a logo may spoil."""
+
+FEWEST = 14
+"""Regions that must be left to tell."""
+
+
+def _region_means(image: Grey) -> npt.NDArray[np.float64]:
+    return resized(image, REGIONS, REGIONS).astype(np.float64)
+
+
+def _agreement_by_region(window: Grey, whole: Grey) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """
+    Return the correlation of each region, -1 to 1, and how strong its detail is, both (REGIONS * REGIONS,).
+
+    As much noise as a fifth of the regions have at most is taken to be everywhere in *window*, and forgiven.
+    """
+    own, other = _region_means(window * window), _region_means(whole * whole) + 1e-6
+    shared = _region_means(window * whole)
+    explained = shared * shared / other
+    noise = min(float(np.quantile(own - explained, 0.2)), NOISE**2)
+    clean = np.maximum(own - noise, explained) + 1e-6
+    strength = np.maximum(clean / clean.mean(), other / other.mean())
+    return (shared / np.sqrt(clean * other)).ravel(), strength.ravel()
+
+
+def weakest(window: Grey, whole: Grey) -> float:
+    """
+    Return the correlation that nine tenths of the regions with detail reach, -1 to 1.
+
+    Or, if that is more, what they reach but for one place where something was laid on the picture, or but for its
+    outermost regions, where a border may show; less FORGIVEN.
+    """
+    correlation, strength = _agreement_by_region(window, whole)
+    busy = strength >= 0.3 * strength.mean()
+    calm = np.minimum(strength, 4 * np.median(strength))  # a caption is so strong that all else would seem flat
+    rest = calm >= 0.3 * calm.mean()
+    place = PLACES[int((PLACES @ (rest & (correlation < 0.85))).argmax())]
+    forgiving = (_reached(correlation, kept) - FORGIVEN for kept in (rest & ~place, busy & ~RING))
+    return max(float(np.quantile(correlation[busy], WEAKEST)), *forgiving)
+
+
+def _reached(correlation: npt.NDArray[np.float64], kept: npt.NDArray[np.bool_]) -> float:
+    """Return what nine tenths of the regions that are *kept* reach; -1 where these are too few to tell."""
+    return float(np.quantile(correlation[kept], WEAKEST)) if kept.sum() >= FEWEST else -1.0
+
+
+def _places() -> npt.NDArray[np.bool_]:
+    """Return where a caption or a logo may lie, as masks of regions (P, REGIONS * REGIONS): bands and boxes."""
+    masks = np.zeros((REGIONS - BAND + 1 + (REGIONS - BOX + 1) ** 2, REGIONS, REGIONS), np.bool_)
+    for top in range(REGIONS - BAND + 1):
+        masks[top, top : top + BAND] = True
+    corners = ((top, left) for top in range(REGIONS - BOX + 1) for left in range(REGIONS - BOX + 1))
+    for mask, (top, left) in zip(masks[REGIONS - BAND + 1 :], corners, strict=True):
+        mask[top : top + BOX, left : left + BOX] = True
+    return masks.reshape(len(masks), -1)
+
+
+PLACES = _places()
+
+RING = np.pad(np.zeros((REGIONS - 2, REGIONS - 2), np.bool_), 1, constant_values=True).ravel()
+"""The outermost regions."""
