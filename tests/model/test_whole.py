@@ -9,10 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from model import Encoder
 from model.cli import main
 from model.data import Picture
+from model.plots import draw_whole
 from model.whole import Rule, View, WholeConfig, _counted, as_text, measure, view_of
 
 Pixels = npt.NDArray[np.uint8]
@@ -24,8 +26,10 @@ def views(encoder: Encoder, photos: Mapping[str, Pixels]) -> dict[str, View]:
     return {name: view_of(encoder, pixels) for name, pixels in photos.items()}
 
 
-def test_the_whole_is_what_gate_and_look_both_find(encoder: Encoder, photos: Mapping[str, Pixels]) -> None:
-    """The shares multiply; re-saved photographs are found, and no different pictures pass."""
+def test_the_whole_is_what_gate_and_look_both_find(
+    encoder: Encoder, photos: Mapping[str, Pixels], tmp_path: Path
+) -> None:
+    """The shares multiply; re-saved photographs are found, no different pictures pass, and it can be drawn."""
     pictures = [Picture(f"x/{name}", pixels[:300, :400]) for name, pixels in photos.items()]
     figures = measure(encoder, pictures, {}, WholeConfig(queries=2, workers=2), lambda _: None)
     for found in figures["recall"].values():
@@ -33,6 +37,8 @@ def test_the_whole_is_what_gate_and_look_both_find(encoder: Encoder, photos: Map
     assert figures["recall"]["jpeg"]["whole"] == 1
     assert {found["confirmed"] for found in figures["different"].values()} == {0}
     assert "receipts of one shop" in as_text(figures)
+    draw_whole(tmp_path / "whole.png", figures)
+    assert Image.open(tmp_path / "whole.png").size[0] > 500
 
 
 def test_the_inner_radius_needs_no_look(views: Mapping[str, View]) -> None:
