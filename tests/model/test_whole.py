@@ -38,7 +38,8 @@ def test_the_whole_is_what_gate_and_look_both_find(
     assert {found["confirmed"] for found in figures["different"].values()} == {0}
     assert "receipts of one shop" in as_text(figures)
     draw_whole(tmp_path / "whole.png", figures)
-    assert Image.open(tmp_path / "whole.png").size[0] > 500
+    with Image.open(tmp_path / "whole.png") as drawn:
+        assert drawn.width > 500
 
 
 def test_the_inner_radius_needs_no_look(views: Mapping[str, View]) -> None:
