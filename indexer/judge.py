@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 
@@ -192,6 +193,12 @@ class _Batch:
             self.written.append(entry)
         return leftovers
 
+    def _digests(self, home: str) -> set[str]:
+        """Return the sha256 of all that a killed run may have brought to the original *home*, its own among them."""
+        group = [*self._store.get([home]).values(), *self._store.copies_of([home]).get(home, ())]
+        newest = (self._fresh.newest(entry) for entry in group)
+        return {entry.sha256 for entry in newest if home in (entry.uri, entry.original)}
+
     def _rehome(self, orphans: Sequence[Entry], homes: dict[str, Entry]) -> None:
         """
         Judge *orphans* again, nearest to their lost original first; the first may become the new original.
@@ -200,14 +207,16 @@ class _Batch:
         """
         hits = self._store.near(np.stack([orphan.descriptor for orphan in orphans]))
         promoted: list[str] = []
+        held = cache(self._digests)
         for orphan, found in zip(orphans, hits, strict=True):
             twin = homes.get(orphan.sha256)
             place = group_of(twin) if twin else self._place(Picture.of(orphan), found, but=orphan.uri)
+            exact = twin is not None or (place.original is not None and orphan.sha256 in held(place.original))
             home = replace(
                 orphan,
                 original=place.original,
                 distance=place.distance,
-                exact=twin is not None,
+                exact=exact,
                 look=place.look,
                 lookalike=place.lookalike,
             )
