@@ -18,7 +18,6 @@ from torch import Generator, Tensor  # noqa: TID251 - as above
 
 from model.augment import jpeg
 from model.batch_edits import copies, reduce, zoom_crop
-from model.calibrate import Pair
 from model.data import Picture, name_hash
 from model.pairs import HASH_BITS_ALIKE, Looks, perceptual_hash, thumbnail
 from model.preprocess import to_square
@@ -26,6 +25,9 @@ from model.recipes import TrainConfig
 
 Alike = Callable[[int, int], bool]
 """Tells whether two pictures, by index, are near-copies."""
+
+CHUNK = 1024
+"""Rows of all pairs at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +57,13 @@ class Batch:
         ids: int64 (N,), the pictures' numbers.
         images: float32 (N + N x copies, 3, size, size) on 0-255: clean views, then the first copy of each, and so on.
         owner: int64 (N x copies,), the row of each copy's clean view.
+        drawn: bool (N,), the pages that the run drew.
     """
 
     ids: Tensor
     images: Tensor
     owner: Tensor
+    drawn: Tensor
 
 
 def shelve(pictures: Sequence[Picture], size: int, device: torch.device, workers: int) -> Shelf:
@@ -90,29 +94,43 @@ class Neighbours:
 
     Attributes:
         alike: bool (P, P): never pushed apart; a picture and itself, and near-copies.
-        hard: int64 (H, 2): the nearest pairs that are none of these, nearest first.
+        hard: int64 (H, 2): the nearest pairs that are none of these, nearest first. Drawn pages are none either:
+            nearly all of their pairs are near ones, and they would crowd out all others.
     """
 
     alike: Tensor
     hard: Tensor
 
 
-def neighbours(looks: Looks, checked: Alike, near: Sequence[Pair], device: torch.device) -> Neighbours:
+def nearest(rows_PD: Tensor, count: int) -> Tensor:  # noqa: N803
+    """Return the *count* nearest pairs of unit descriptors, int64 (count, 2), nearest first."""
+    likeness, pairs = rows_PD.new_empty(0), torch.empty(0, 2, dtype=torch.int64, device=rows_PD.device)
+    for start in range(0, len(rows_PD), CHUNK):
+        part = rows_PD[start : start + CHUNK] @ rows_PD.T
+        part.masked_fill_(torch.ones_like(part, dtype=torch.bool).tril_(start), -torch.inf)
+        found = part.flatten().topk(min(count, part.numel()))
+        rows = torch.stack([found.indices // len(rows_PD) + start, found.indices % len(rows_PD)], 1)
+        best = torch.cat([likeness, found.values]).topk(min(count, len(likeness) + len(rows)))
+        likeness, pairs = best.values, torch.cat([pairs, rows])[best.indices]
+    return pairs[likeness > -torch.inf]
+
+
+def neighbours(looks: Looks, checked: Alike, near: Tensor, workers: int) -> Neighbours:
     """
-    Sort the pairs in *near*, the nearest ones of an encoder, by both plain checks: *checked* is looks.alike.
+    Sort the pairs in *near*, (H, 2), an encoder's nearest ones, by both plain checks: *checked* is looks.alike.
 
     All other pairs are checked by the hash alone. Checking a pair takes milliseconds, and an encoder's nearest pairs
     are mostly the same later on: a run hands in a `functools.cache` of the check.
     """
-    signs = torch.from_numpy(looks.hashes).to(device).float() * 2 - 1
-    alike = torch.cat([part @ signs.T >= signs.shape[1] - 2 * HASH_BITS_ALIKE for part in signs.split(1024)])
-    drawn = torch.from_numpy(looks.drawn).to(device)
+    signs = torch.from_numpy(looks.hashes).to(near.device).float() * 2 - 1
+    alike = torch.cat([part @ signs.T >= signs.shape[1] - 2 * HASH_BITS_ALIKE for part in signs.split(CHUNK)])
+    drawn = torch.from_numpy(looks.drawn).to(near.device)
     alike &= ~(drawn[:, None] | drawn)
-    same = [checked(pair.first, pair.second) for pair in near]
-    rows = torch.tensor([(pair.first, pair.second) for pair in near], dtype=torch.int64, device=device).view(-1, 2)
-    copies_, hard = (rows[torch.tensor([one == kind for one in same], device=device)] for kind in (True, False))
+    with ThreadPoolExecutor(workers) as pool:
+        same = torch.tensor(list(pool.map(checked, *near.T.tolist())), dtype=torch.bool, device=near.device)
+    copies_ = near[same]
     alike[copies_[:, 0], copies_[:, 1]] = alike[copies_[:, 1], copies_[:, 0]] = True
-    return Neighbours(alike.fill_diagonal_(True), hard)
+    return Neighbours(alike.fill_diagonal_(True), near[~same & ~drawn[near].any(1)])
 
 
 def rows_of(step: int, count: int, config: TrainConfig) -> Tensor:
@@ -149,7 +167,8 @@ def batch(shelf: Shelf, hard: Tensor, step: int, config: TrainConfig) -> Batch:
     edited = copies(start, rng, strength, config.mix)
     images, mirrored = torch.cat([clean, edited]), torch.cat([flip, flip[owner]])
     small = reduce(images, config.input_size)
-    return Batch(ids, torch.where(mirrored[:, None, None, None], small.flip(3), small), owner)
+    drawn = torch.from_numpy(shelf.looks.drawn).to(device)[ids]
+    return Batch(ids, torch.where(mirrored[:, None, None, None], small.flip(3), small), owner, drawn)
 
 
 def _varied(clean: Tensor, start: Tensor, rng: Generator, config: TrainConfig) -> tuple[Tensor, Tensor]:

@@ -69,7 +69,7 @@ def export(  # noqa: PLR0913, PLR0917 - one parameter an option
 
 @main.command()
 @DATA
-@click.option("--recipe", type=click.Choice(["debug_cpu", "cpu_hours", "gpu_half_hour"]), required=True)
+@click.option("--recipe", type=click.Choice(["debug_cpu", "cpu_hours", "gpu_minutes"]), required=True)
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="For checkpoints, curve.")
 @click.option("--start", type=EXISTING, default=SHIPPED_WEIGHTS, help="Begin here.  [default: the shipped encoder]")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in --out.")

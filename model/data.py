@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+import os
 import tarfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Protocol
 
@@ -29,6 +30,12 @@ DEFAULT_DATA = Path("../shared/data/train")
 """Where the development data lie, from the repository's root."""
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
+
+WORKERS = os.cpu_count() or 1
+"""Threads that decode."""
+
+AT_ONCE = 64
+"""Files that are read before they are decoded."""
 
 HELD_OUT_OF = 4
 """One picture in so many is held out: never fitted on, only measured with."""
@@ -100,7 +107,10 @@ def select(
     """
     offers = (offer for offer in _offers(places) if held_out is None or is_held_out(offer.name) == held_out)
     chosen = heapq.nsmallest(at_most, offers, key=lambda offer: name_hash(f"order {offer.name}"))
-    pixels = {offer: _pixels(data, short_side) for offer, data in _read(chosen)}
+    decode, files, pixels = partial(_pixels, short_side=short_side), _read(chosen), {}
+    with ThreadPoolExecutor(WORKERS) as pool:
+        while some := list(islice(files, AT_ONCE)):
+            pixels |= dict(pool.map(decode, some))
     pictures = [Picture(offer.name, found) for offer in chosen if (found := pixels[offer]) is not None]
     if not pictures:
         where = ", ".join(map(str, places))
@@ -139,13 +149,14 @@ def _read(offers: Sequence[_Offer]) -> Iterator[tuple[_Offer, bytes]]:
                     yield wanted[member.name], file.read()
 
 
-def _pixels(data: bytes, short_side: int | None) -> Pixels | None:
-    """Decode *data*; None when it is no readable image."""
+def _pixels(read: tuple[_Offer, bytes], short_side: int | None) -> tuple[_Offer, Pixels | None]:
+    """Decode a file's bytes; None when they are no readable image."""
+    offer, data = read
     try:
         pixels: Pixels = decode_image(data, target_px=None if short_side is None else short_side // 2).pixels
     except DecodeError:
-        return None
-    return pixels if short_side is None else reduced(pixels, short_side)
+        return offer, None
+    return offer, pixels if short_side is None else reduced(pixels, short_side)
 
 
 def edited(picture: Picture, family: str, strength: float, take: int = 0) -> Pixels:

@@ -11,7 +11,7 @@ Three quarters of the pictures fit the whitening, the held-out quarter calibrate
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ import torch  # noqa: TID251 - one of its doors
 from model.calibrate import scale_for
 from model.data import Describe, Picture, describe_all, describe_edits
 from model.graph import to_onnx, write
+from model.learner import INPUT_SIZE
 from model.network import Layout, SiameseEncoder, fold_imagenet
 from model.pairs import Looks
 from model.preprocess import preprocess
@@ -79,8 +80,12 @@ def plain() -> ExportConfig:
 
 
 def trained() -> ExportConfig:
-    """Return the recipe for a checkpoint of `train`: its linear step as it is (tuning it lost recall, see the card)."""
-    return ExportConfig("lite0-trained", input_size=128, tune=TuneConfig(steps=0))
+    """
+    Return the recipe for a checkpoint of `train`, which says the input's size.
+
+    Its linear step stays as it is: tuning it lost recall, see the card.
+    """
+    return ExportConfig("lite0-trained", tune=TuneConfig(steps=0))
 
 
 RECIPES = {recipe.__name__: recipe for recipe in (tuned, plain, trained)}
@@ -96,6 +101,8 @@ def export(
     """Write the file made from *fitting* and calibrated on *held_out*; return its spec."""
     network = SiameseEncoder(config.layout)
     state = fold_imagenet(_imagenet(), config.layout.depth) if checkpoint is None else _trained(checkpoint)
+    if INPUT_SIZE in state:
+        config = replace(config, input_size=int(state.pop(INPUT_SIZE)))
     network.load_state_dict(state, strict=checkpoint is not None)
     spec = _spec(config)
     describe = _pooler(network, spec)

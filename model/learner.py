@@ -26,6 +26,9 @@ from model.spec import EncoderSpec
 WEIGHTS = "weights.pt"
 STATE = "state.pt"
 
+INPUT_SIZE = "input_size"
+"""Under it the weights' file holds the pixels of the input's side."""
+
 
 class CentredLinear(nn.Linear):  # type: ignore[misc] # torch is optional, so its classes are Any to mypy
     """A linear layer that takes *centre* off its input, (B, F), first."""
@@ -73,7 +76,7 @@ class Learner:
             for name, weight in self.network.named_parameters()
             if weight.requires_grad
         ]
-        self.optimizer = torch.optim.AdamW(groups, lr=0.0, weight_decay=self.config.decay)
+        self.optimizer = torch.optim.AdamW(groups, lr=0.0, weight_decay=self.config.decay, fused=True)
 
     def _rate(self, name: str) -> float:
         """Return the rate of a weight as a share of its size; with batch norm folded in, sizes differ a hundredfold."""
@@ -98,7 +101,7 @@ class Learner:
         ids_B = torch.cat([batch.ids, batch.ids[batch.owner]])  # noqa: N806
         others = torch.cat([views_BD, rows_KD])
         masks = alike[batch.ids][:, torch.cat([ids_B, ids_K])]
-        value = loss(clean_ND, copies_MD, batch.owner, others, masks, self.config.loss)
+        value = loss(clean_ND, copies_MD, batch.owner, others, masks, batch.drawn, self.config.loss)
         self.optimizer.zero_grad()
         value.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
@@ -115,11 +118,12 @@ class Learner:
             group["lr"] = share * group["rate"]
 
     def weights(self) -> dict[str, Tensor]:
-        """Return the network's weights, float32 on the CPU, under SiameseEncoder's names."""
+        """Return the network's weights, float32 on the CPU, under SiameseEncoder's names, and its `input_size`."""
         state = self.network.state_dict() | {
             f"whiten.{name}": values for name, values in self.network.whiten.plain().items()
         }
-        return {name: values.float().cpu().contiguous() for name, values in state.items() if name != "whiten.centre"}
+        plain = {name: values.float().cpu().contiguous() for name, values in state.items() if name != "whiten.centre"}
+        return plain | {INPUT_SIZE: torch.tensor(self.config.input_size)}
 
     def save(self, out: Path) -> None:
         """Write the checkpoint; a kill while writing leaves the one before."""
@@ -141,6 +145,7 @@ class Learner:
         state = torch.load(out / STATE, map_location=self.device, weights_only=True)
         weights = torch.load(out / WEIGHTS, map_location=self.device, weights_only=True)
         linear = {f"whiten.{name}": values for name, values in state["linear"].items()}
+        del weights[INPUT_SIZE]
         self.network.load_state_dict(weights | linear)
         self.optimizer.load_state_dict(state["optimizer"])
         self.bank.push(state["bank"].float(), state["ids"])

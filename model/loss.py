@@ -10,6 +10,7 @@ Shapes: N pictures, M copies, K rows of the bank, D the descriptor's length.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch  # noqa: TID251 - one of its doors
@@ -69,10 +70,11 @@ def info_nce(pairs_M: Tensor, pressure_M: Tensor, temperature: float) -> Tensor:
     return (torch.logaddexp(likeness, pressure_M) - likeness).mean()
 
 
-def pooled(pressure_B: Tensor, shared: float) -> Tensor:  # noqa: N803
-    """Return pressures of which a share is the batch's common one."""
-    common = pressure_B.logsumexp(0) - torch.log(torch.tensor(float(len(pressure_B))))
-    return (1 - shared) * pressure_B + shared * common
+def pooled(pressure_B: Tensor, shared: float, alone_B: Tensor) -> Tensor:  # noqa: N803
+    """Return pressures of which a share is the batch's common one; rows that stand *alone* keep their own."""
+    rest = pressure_B[~alone_B]
+    common = rest.logsumexp(0) - math.log(max(len(rest), 1))
+    return torch.where(alone_B, pressure_B, (1 - shared) * pressure_B + shared * common)
 
 
 def koleo(rows_ND: Tensor, others_KD: Tensor, alike_NK: Tensor) -> Tensor:  # noqa: N803
@@ -87,16 +89,20 @@ def loss(  # noqa: PLR0913, PLR0917 - the terms of one formula
     owner_M: Tensor,  # noqa: N803
     others_KD: Tensor,  # noqa: N803
     alike_NK: Tensor,  # noqa: N803
+    alone_N: Tensor,  # noqa: N803
     config: LossConfig,
 ) -> Tensor:
     """
     Return the whole loss.
 
     *owner_M* is the row in *clean_ND* of each copy's picture; *others_KD* are all that a row may be pushed off:
-    clean views and copies of the batch, and the bank; *alike_NK* masks a picture's own views and its near-copies.
+    clean views and copies of the batch, and the bank; *alike_NK* masks a picture's own views and its near-copies;
+    *alone_N* marks pictures whose negatives press on nobody else: pages of one layout lie so near each other that
+    they would set the threshold for all.
     """
-    clean = pooled(pressure(clean_ND, others_KD, alike_NK, config.temperature), config.shared)
-    copies = pooled(pressure(copies_MD, others_KD, alike_NK[owner_M], config.temperature), config.shared)
+    clean = pooled(pressure(clean_ND, others_KD, alike_NK, config.temperature), config.shared, alone_N)
+    copies = pressure(copies_MD, others_KD, alike_NK[owner_M], config.temperature)
+    copies = pooled(copies, config.shared, alone_N[owner_M])
     pairs = (clean_ND[owner_M] * copies_MD).sum(1)
     attract = info_nce(pairs, clean[owner_M], config.temperature) + info_nce(pairs, copies, config.temperature)
     return attract / 2 + config.spread * koleo(clean_ND, others_KD, alike_NK)

@@ -14,6 +14,7 @@ MALLOC_MMAP_THRESHOLD_=4000000000 in the environment make a step up to three tim
 from __future__ import annotations
 
 import csv
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,8 +26,8 @@ import numpy.typing as npt
 import torch  # noqa: TID251 - one of its doors
 
 from model.batch_edits import reduce
-from model.batches import Shelf, batch, neighbours, shelve
-from model.calibrate import nearest_pairs, operating_distance
+from model.batches import Shelf, batch, nearest, neighbours, shelve
+from model.calibrate import operating_distance
 from model.data import Picture, edited
 from model.documents import documents
 from model.evaluate import MAIN
@@ -41,8 +42,11 @@ from model.spec import EncoderSpec
 CURVE = "curve.csv"
 COLUMNS = ("step", "loss", "images_per_s", *MAIN)
 NONE_HARD = torch.empty(0, 2, dtype=torch.int64)
-CHUNK = 64
+CHUNK = 512
 """Images at a time where nothing is learned."""
+
+WORKERS = os.cpu_count() or 1
+"""Threads that prepare pictures and check pairs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,7 @@ def train(run: Run, fitting: Sequence[Picture], held_out: Sequence[Picture], con
     """Train on *fitting*; *held_out* only draws the curve."""
     torch.set_num_threads(config.threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    shelf = shelve([*fitting, *documents(config.layouts)], config.store_size, device, workers=2)
+    shelf = shelve([*fitting, *documents(config.layouts)], config.store_size, device, WORKERS)
     validation = validation_of(held_out, config)
     learner = _learner(run.start, shelf, config, device)
     if run.resume:
@@ -110,7 +114,7 @@ def train(run: Run, fitting: Sequence[Picture], held_out: Sequence[Picture], con
         _record(run, Progress(0, 0.0, 0.0, recall(learner, validation, config)))
     checked = cache(shelf.looks.alike)
     for part in _parts(learner.step, run.until or config.steps, config.save_every):
-        known = neighbours(shelf.looks, checked, nearest_pairs(_clean(learner, shelf), config.listed), device)
+        known = neighbours(shelf.looks, checked, nearest(_clean(learner, shelf), config.listed), WORKERS)
         losses, began = [], time.monotonic()
         losses += [learner.learn(batch(shelf, known.hard, step, config), known.alike) for step in part]
         rate = len(part) * (config.pictures + 2 * config.hard) * (1 + config.copies) / (time.monotonic() - began)
@@ -156,13 +160,12 @@ def _describe(learner: Learner, images: torch.Tensor) -> npt.NDArray[np.float32]
     return descriptors
 
 
-def _clean(learner: Learner, shelf: Shelf) -> npt.NDArray[np.float32]:
+def _clean(learner: Learner, shelf: Shelf) -> torch.Tensor:
     """Return the unit descriptors of all pictures as they are, float32 (P, D)."""
     size = learner.config.input_size
     with torch.inference_mode():
         parts = [learner.describe(reduce(part[:, 0].float(), size)) for part in shelf.pixels.split(CHUNK)]
-    descriptors: npt.NDArray[np.float32] = torch.cat(parts).cpu().numpy()
-    return descriptors
+    return torch.cat(parts)
 
 
 def validation_of(pictures: Sequence[Picture], config: TrainConfig) -> Validation:

@@ -21,14 +21,14 @@ from torch.nn.functional import normalize
 
 from model import batch_edits
 from model.batch_edits import RELIGHTINGS, WILD, BatchEdit, EditMix, copies
-from model.batches import batch, hard_rows, neighbours, rows_of, shelve
-from model.calibrate import Pair
+from model.batches import batch, hard_rows, nearest, neighbours, rows_of, shelve
+from model.calibrate import nearest_pairs
 from model.cli import main
-from model.data import Picture, is_held_out
+from model.data import DRAWN, Picture, is_held_out
 from model.encoder import SHIPPED_WEIGHTS
 from model.evaluate import MAIN
 from model.graph import read_weights, write
-from model.learner import STATE, WEIGHTS, CentredLinear
+from model.learner import INPUT_SIZE, STATE, WEIGHTS, CentredLinear
 from model.loss import Bank, LossConfig, info_nce, koleo, loss, pooled
 from model.network import SiameseEncoder, layout_of
 from model.preprocess import to_square
@@ -136,6 +136,7 @@ def test_the_loss_equals_a_slow_one() -> None:
     """InfoNCE over masked others plus KoLeo, recomputed pair by pair."""
     rng, config = np.random.default_rng(0), LossConfig(temperature=0.5, spread=2.0, shared=0.0)
     clean, edits, others = (_unit(rng, rows, 4) for rows in (3, 6, 9))
+    alone = torch.zeros(3, dtype=torch.bool)
     owner, alike = torch.arange(3).repeat(2), torch.from_numpy(rng.random((3, 9)) < 0.3)
     terms = []
     for m in range(6):
@@ -146,14 +147,21 @@ def test_the_loss_equals_a_slow_one() -> None:
             terms.append(-math.log(likeness / (likeness + rest)))
     gaps = [min(float((clean[n] - others[k]).norm()) for k in range(9) if not alike[n, k]) for n in range(3)]
     expected = np.mean(terms) - 2 * np.mean(np.log(gaps))
-    assert float(loss(clean, edits, owner, others, alike, config)) == pytest.approx(expected)
+    assert float(loss(clean, edits, owner, others, alike, alone, config)) == pytest.approx(expected)
 
 
 def test_pooled_pressure_is_one_for_all() -> None:
     """Wholly shared, every row feels the mean of all rows' pressures; not shared, its own."""
     own = torch.tensor([0.0, math.log(3.0)])
-    torch.testing.assert_close(pooled(own, 0.0), own)
-    torch.testing.assert_close(pooled(own, 1.0), torch.full((2,), math.log(2.0)))
+    none = torch.zeros(2, dtype=torch.bool)
+    torch.testing.assert_close(pooled(own, 0.0, none), own)
+    torch.testing.assert_close(pooled(own, 1.0, none), torch.full((2,), math.log(2.0)))
+
+
+def test_drawn_pages_press_on_nobody_else() -> None:
+    """The pressure of a row that stands alone is its own, and is no part of the others' mean."""
+    own, alone = torch.tensor([0.0, math.log(3.0), 9.0]), torch.tensor([False, False, True])
+    torch.testing.assert_close(pooled(own, 1.0, alone), torch.tensor([math.log(2.0), math.log(2.0), 9.0]))
 
 
 def test_the_loss_falls_as_pairs_close_and_rises_as_others_near() -> None:
@@ -179,9 +187,25 @@ def test_near_copies_are_masked(photos: Mapping[str, Pixels]) -> None:
     cat = photos["cat"]
     pictures = [Picture(f"x/{i}", pixels) for i, pixels in enumerate([cat, cat[:-20, 30:], photos["coffee"]])]
     looks = shelve(pictures, 32, torch.device("cpu"), workers=1).looks
-    known = neighbours(looks, looks.alike, [Pair(0, 1, 0.1), Pair(0, 2, 0.2)], torch.device("cpu"))
+    known = neighbours(looks, looks.alike, torch.tensor([[0, 1], [0, 2]]), workers=2)
     assert known.hard.tolist() == [[0, 2]]
     assert known.alike.tolist() == [[True, True, False], [True, True, False], [False, False, True]]
+
+
+def test_drawn_pages_are_no_hard_pairs(photos: Mapping[str, Pixels]) -> None:
+    """A page that the run drew is never a near-copy, and takes no place among the hard pairs."""
+    pictures = [Picture(name, photos["cat"]) for name in ("x/1", f"{DRAWN}/1", f"{DRAWN}/2")]
+    looks = shelve(pictures, 32, torch.device("cpu"), workers=1).looks
+    known = neighbours(looks, looks.alike, torch.tensor([[0, 1], [1, 2]]), workers=1)
+    assert (len(known.hard), known.alike.tolist()) == (0, torch.eye(3, dtype=torch.bool).tolist())
+
+
+def test_the_nearest_pairs_are_those_of_calibration() -> None:
+    """Torch's list over several chunks of rows is numpy's; asked for more than all, it gives all."""
+    rows = _unit(np.random.default_rng(0), 1500, 16)
+    expected = [[pair.first, pair.second] for pair in nearest_pairs(rows.numpy().astype(np.float32), 200)]
+    assert nearest(rows, 200).tolist() == expected
+    assert len(nearest(rows[:5], 100)) == 10
 
 
 def test_an_epoch_sees_each_picture_once() -> None:
@@ -286,13 +310,14 @@ def _held_out_loss(start: Path, trained: Path | None, tiles: list[Picture]) -> f
     learner = _learner(start, shelf, config, torch.device("cpu"))
     if trained is not None:
         learner.network.whiten = torch.nn.Linear(learner.network.pooled_features, learner.network.layout.dim)
-        learner.network.load_state_dict(torch.load(trained, weights_only=True))
+        weights = torch.load(trained, weights_only=True)
+        learner.network.load_state_dict({name: weights[name] for name in weights if name != INPUT_SIZE})
     some = batch(shelf, NONE_HARD, config.steps, config)
     with torch.no_grad():
         views = learner.describe(some.images)
     same = some.ids[:, None] == torch.cat([some.ids, some.ids[some.owner]])
     clean, edits = views.split([len(some.ids), len(some.owner)])
-    return float(loss(clean, edits, some.owner, views, same, config.loss))
+    return float(loss(clean, edits, some.owner, views, same, some.drawn, config.loss))
 
 
 @pytest.mark.slow
