@@ -107,7 +107,7 @@ def select(
     """
     offers = (offer for offer in _offers(places) if held_out is None or is_held_out(offer.name) == held_out)
     chosen = heapq.nsmallest(at_most, offers, key=lambda offer: name_hash(f"order {offer.name}"))
-    decode, files, pixels = partial(_pixels, short_side=short_side), _read(chosen), {}
+    decode, files, pixels = partial(_pixels, short_side=short_side), _read(chosen), dict[_Offer, Pixels | None]()
     with ThreadPoolExecutor(WORKERS) as pool:
         while some := list(islice(files, AT_ONCE)):
             pixels |= dict(pool.map(decode, some))

@@ -37,7 +37,7 @@ class CentredLinear(nn.Linear):  # type: ignore[misc] # torch is optional, so it
 
     def __init__(self, plain: nn.Linear, features_BF: Tensor) -> None:  # noqa: N803
         """Compute what *plain* does, but for a factor that gives results of mean length 1 for *features_BF*."""
-        super().__init__(plain.in_features, plain.out_features)
+        super().__init__(plain.in_features, plain.out_features, device=features_BF.device)
         self.register_buffer("centre", features_BF.mean(0))
         length = plain(features_BF).norm(dim=1).mean()
         with torch.no_grad():
