@@ -18,8 +18,8 @@ NOISE = 6.0
 WEAKEST = 0.1
 """So large a share of the regions with detail may agree less than the score says."""
 
-FORGIVEN = 0.13
-"""What it costs when one place, or the outermost regions, are left out: the rest must reach 0.85 to be confirmed."""
+FORGIVEN = 0.17
+"""What it costs when one place, or the outermost regions, are left out: the rest must reach 0.89 to be confirmed."""
 
 BAND = 3
 """Rows of regions that a caption may spoil."""
@@ -61,7 +61,8 @@ def weakest(window: Grey, whole: Grey) -> float:
     busy = strength >= 0.3 * strength.mean()
     calm = np.minimum(strength, 4 * np.median(strength))  # a caption is so strong that all else would seem flat
     rest = calm >= 0.3 * calm.mean()
-    place = PLACES[int((PLACES @ (rest & (correlation < 0.85))).argmax())]
+    spoilt = (rest & (correlation < 0.85)).astype(np.intp)  # of booleans, @ would tell only whether there is one
+    place = PLACES[int((PLACES @ spoilt).argmax())]
     forgiving = (_reached(correlation, kept) - FORGIVEN for kept in (rest & ~place, busy & ~RING))
     return max(float(np.quantile(correlation[busy], WEAKEST)), *forgiving)
 

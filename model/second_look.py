@@ -39,7 +39,7 @@ from model.thumbnail import (
 
 __all__ = ["METHOD", "MIN_SCORE", "THUMBNAIL_MAX_BYTES", "Look", "Thumbnail", "second_look", "thumbnail"]
 
-METHOD = "regions-1"
+METHOD = "regions-2"
 """Names how thumbnails are made and compared; a change of either needs another name, as an encoder's does."""
 
 MIN_SCORE = 0.72

@@ -131,3 +131,17 @@ def test_what_was_laid_on_one_place_is_forgiven(photos: Mapping[str, Pixels]) ->
     mixed[150:] = coffee[100:250, 100:551]
     scores = [second_look(thumbnail(each), thumbnail(cat)).score for each in (marked, framed, mixed)]
     assert [score >= MIN_SCORE for score in scores] == [True, True, False]
+
+
+@pytest.mark.parametrize("height", [0.0, 0.2, 0.45, 0.7, 0.9])
+def test_a_caption_is_forgiven_at_any_height(photos: Mapping[str, Pixels], height: float) -> None:
+    """A line of text on a bar, a tenth of the height, hides no copy but that of a night sky, wherever it lies."""
+    scores = []
+    for photo in photos.values():
+        image = Image.fromarray(photo)
+        size, top = image.height // 12, round(height * image.height)
+        draw = ImageDraw.Draw(image)
+        draw.rectangle((0, top, image.width, top + 1.2 * size), "white")
+        draw.text((image.width // 10, top), "a walk by the sea", "black", ImageFont.load_default(size))
+        scores.append(look(np.asarray(image), photo).score)
+    assert sum(score >= MIN_SCORE for score in scores) >= len(scores) - 1
