@@ -44,8 +44,12 @@ class Store(Protocol):
         """
         ...
 
-    def near(self, queries: Matrix) -> list[Hits]:
-        """Return for each row of *queries* (N, D) the originals strictly within the radius, with thumbnails."""
+    def near(self, queries: Matrix, most: int | None = None) -> list[Hits]:
+        """
+        Return for each row of *queries* (N, D) the originals strictly within the radius, with thumbnails.
+
+        Of more than *most* only the nearest are told; so they are of more than the back end can list.
+        """
         ...
 
     def copies_of(self, uris: Sequence[str]) -> dict[str, list[Entry]]:

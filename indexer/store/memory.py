@@ -29,10 +29,11 @@ class MemoryStore:
         """See Store.with_bytes."""
         return {entry.sha256: entry for entry in self.entries() if entry.sha256 in digests}
 
-    def near(self, queries: Matrix) -> list[Hits]:
+    def near(self, queries: Matrix, most: int | None = None) -> list[Hits]:
         """See Store.near."""
         check_queries(queries, self.settings.dim)
-        return [self._near_one(query) for query in queries]
+        found = (self._near_one(query).matches for query in queries)
+        return [Hits(matches[:most], truncated=most is not None and len(matches) > most) for matches in found]
 
     def _near_one(self, query: Vector) -> Hits:
         if not self._originals:

@@ -184,28 +184,30 @@ class MilvusStore:
             found |= {digest: to_entry(row) for digest, row in self.table.with_bytes(part).items()}
         return found
 
-    def near(self, queries: Matrix) -> list[Hits]:
+    def near(self, queries: Matrix, most: int | None = None) -> list[Hits]:
         """See Store.near."""
         check_queries(queries, self.settings.dim)
         hits: list[Hits] = []
         size = self.table.most_queries(self.settings.dim)
         for start in range(0, len(queries), size):
-            hits += self._near(queries[start : start + size])
+            hits += self._near(queries[start : start + size], LIMIT if most is None else most)
         return hits
 
-    def _near(self, queries: Matrix) -> list[Hits]:
-        """Ask for more and more of the nearest until the farthest is outside the radius."""
+    def _near(self, queries: Matrix, most: int) -> list[Hits]:
+        """Ask for more and more of the nearest until the farthest is outside the radius, or *most* lie nearer."""
         edge = metric.to_squared(self.settings.radius) * (1 + _ROUNDING)
         inside: list[list[Found]] = [[] for _ in queries]
-        waiting, limit = list(range(len(queries))), _FIRST_LIMIT
+        waiting, cut, limit = list(range(len(queries))), list[int](), _FIRST_LIMIT
         while waiting and limit <= LIMIT:
             for index, found in zip(waiting, self._nearest(queries[waiting], limit), strict=True):
                 inside[index] = [(key, squared) for key, squared in found if squared < edge]
-            waiting = [index for index in waiting if len(inside[index]) == limit]
+            full = [index for index in waiting if len(inside[index]) == limit]
+            cut += [index for index in full if _nearer(inside[index]) >= most]
+            waiting = [index for index in full if _nearer(inside[index]) < most]
             limit = limit + 1 if limit == LIMIT else min(limit * _GROWTH, LIMIT)
         rows = self._rows_of(queries, inside)
         return [
-            self._judged(query, [rows[key] for key, _ in found if key in rows], truncated=index in waiting)
+            self._judged(query, [rows[key] for key, _ in found if key in rows], most, more=index in (*waiting, *cut))
             for index, (query, found) in enumerate(zip(queries, inside, strict=True))
         ]
 
@@ -235,12 +237,13 @@ class MilvusStore:
             rows |= self.table.get(part, NEAR, consistency)
         return {key: row | {"thumbnail": thumbnail_of(row)} for key, row in rows.items()}
 
-    def _judged(self, query: Vector, rows: Sequence[Row], *, truncated: bool) -> Hits:
+    def _judged(self, query: Vector, rows: Sequence[Row], most: int, *, more: bool) -> Hits:
         others = np.asarray([row["descriptor"] for row in rows], dtype=np.float32).reshape(-1, len(query))
         distances = metric.distances(query, others)
         matches = (Match(row["uri"], float(d), row["thumbnail"]) for row, d in zip(rows, distances, strict=True))
         inside = [match for match in matches if metric.inside(match.distance, self.settings.radius)]
-        return Hits(tuple(sorted(inside, key=lambda match: (match.distance, match.uri))), truncated)
+        ranked = sorted(inside, key=lambda match: (match.distance, match.uri))
+        return Hits(tuple(ranked[:most]), more or len(ranked) > most)
 
     def copies_of(self, uris: Sequence[str]) -> dict[str, list[Entry]]:
         """See Store.copies_of."""
@@ -286,6 +289,12 @@ class MilvusStore:
     def close(self) -> None:
         """See Store.close."""
         self.table.close()
+
+
+def _nearer(found: Sequence[Found]) -> int:
+    """Return how many of *found*, which go on beyond the last one, are surely nearer than what was not found."""
+    edge = found[-1][1] * (1 - _ROUNDING)
+    return sum(squared < edge for _, squared in found)
 
 
 def _agrees(query: Vector, row: Row, squared: float) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from flow import LOOKING, SETTINGS, Disk, Edit, Image, Oracle, night, rows, run, told
+from flow import LOOKING, LOOKING_ONCE, SETTINGS, Disk, Edit, Image, Oracle, night, rows, run, told
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -23,7 +23,9 @@ images = st.builds(
 
 
 @pytest.mark.slow
-@given(st.sampled_from([LOOKING, LOOKING, SETTINGS]), st.lists(images, min_size=15, max_size=25), st.integers(1, 9))
+@given(
+    st.sampled_from([LOOKING, LOOKING_ONCE, SETTINGS]), st.lists(images, min_size=15, max_size=25), st.integers(1, 9)
+)
 @settings(max_examples=9, deadline=None, suppress_health_check=list(HealthCheck), database=None)
 def test_outcomes_and_rows_are_those_of_the_oracle(
     make_store: Callable[[Settings], Store], kept: Settings, stream: list[Image], batch: int
