@@ -6,6 +6,8 @@ Together with a search made when the batch began, they answer as if every image 
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 import numpy as np
 import numpy.typing as npt
 
@@ -50,10 +52,11 @@ class Shelf:
 
 
 class Originals:
-    """The originals that were added, and the stored ones that were replaced, since a search was made."""
+    """The originals that were added, and the stored ones that were replaced or are *lost*, since a search was made."""
 
-    def __init__(self, radius: float) -> None:
+    def __init__(self, radius: float, lost: Container[str] = ()) -> None:
         self._shelf = Shelf(radius)
+        self._lost = lost
         self._replaced: set[str] = set()
 
     def add(self, uri: str, vector: Vector, thumbnail: bytes) -> None:
@@ -66,7 +69,11 @@ class Originals:
         self._replaced.add(uri)
         self._shelf.drop(uri)
 
-    def near(self, query: Vector, stored: Hits, *, but: str) -> list[Match]:
-        """Return all originals within the radius of *query* (D,), given what was *stored*, except *but*."""
-        matches = [match for match in stored.matches if match.uri not in self._replaced]
-        return [match for match in matches + self._shelf.near(query) if match.uri != but]
+    def left(self, stored: Hits, *, but: str) -> list[Match]:
+        """Return those of the *stored* originals that a search found which count still, except *but*."""
+        counts = (match for match in stored.matches if match.uri not in self._replaced and match.uri != but)
+        return [match for match in counts if match.uri not in self._lost]
+
+    def added(self, query: Vector, *, but: str) -> list[Match]:
+        """Return those that were added and lie within the radius of *query* (D,), except *but*."""
+        return [match for match in self._shelf.near(query) if match.uri != but]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from indexer import metric, pipeline
 from indexer.candidate import Candidate, Picture
 from indexer.errors import ImageError
+from indexer.jobs.sweep import Sweep, SweepPolicy, SweepSummary
 from indexer.records import UNKNOWN, Entry, ImageRecord, Look, Lookalike, Settings, Verdict
+from indexer.sources import Sighted
 from indexer.stages import Stages, Stopwatch
 from indexer.store.base import Store
 from indexer.store.memory import MemoryStore
@@ -24,6 +26,9 @@ SETTINGS = Settings("test", 2, RADIUS)
 
 LOOKING = Settings("test", 2, RADIUS, second_look=True, inner_radius=0.005, min_score=0.75)
 """A collection with a second look: one step of the grid needs none, two steps and the diagonal need one."""
+
+LOOKING_ONCE = replace(LOOKING, method="once")
+"""Likewise, but of each image's neighbours only the nearest is looked at."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,12 @@ def compare(new: bytes, original: bytes) -> Look:
     return Look(1 - abs(mine - theirs) / 4, 1 + mine / 8, (mine / 2, theirs / 2), mirrored=mine > theirs)
 
 
+def rule_of(settings: Settings) -> Rule:
+    """Return the rule of a collection of points."""
+    rule = Rule.of(settings, compare)
+    return replace(rule, most_looks=1) if settings == LOOKING_ONCE else rule
+
+
 class PointStages(Stages):
     """The product's stages, except that bytes are read as a point and a face instead of being decoded and encoded."""
 
@@ -90,7 +101,7 @@ def run(store: Store, images: Iterable[Image], limits: Limits, reads: list[str] 
     """
     images = list(images)
     timed = len({image.name for image in images}) == len({(image.name, image.data) for image in images})
-    rule = Rule.of(store.settings, compare)
+    rule = rule_of(store.settings)
     stages = PointStages(store, encoder=None, clock=Stopwatch(), max_pixels=1, rule=rule)  # type: ignore[arg-type]
     return list(pipeline.ingest((image.record(reads, timed=timed) for image in images), stages, limits))
 
@@ -102,6 +113,114 @@ def rows(store: MemoryStore) -> dict[str, tuple[Entry, bytes, bytes]]:
     return {e.uri: (e, e.descriptor.tobytes(), e.thumbnail) for e in store.entries()}
 
 
+def check_groups(store: MemoryStore) -> None:
+    """Assert laws 3 and 5: a copy names a stored original, not itself, lies where it says, inside, is confirmed."""
+    kept = store.settings
+    entries = {entry.uri: entry for entry in store.entries()}
+    for copy in (entry for entry in entries.values() if entry.original):
+        original = entries[copy.original]
+        distance = metric.distances(copy.descriptor, original.descriptor[None])[0]
+        assert original.is_original
+        assert copy.uri != original.uri
+        assert copy.distance == distance < RADIUS
+        if kept.second_look and distance >= kept.inner_radius:
+            assert copy.look == compare(copy.thumbnail, original.thumbnail)
+            assert copy.look.score >= kept.min_score
+        else:
+            assert copy.look is None
+
+
+@dataclass(slots=True)
+class Disk:
+    """
+    A folder `disk` of images by name, one of which stays; it may be *gone*, and a pass over it may be cut short.
+
+    An image whose name is in *hidden* is there, but no pass offers it.
+    """
+
+    files: dict[str, Image] = field(default_factory=lambda: {"disk/~": Image("disk/~", 99, 99)})
+    hidden: set[str] = field(default_factory=set)
+
+    def do(self, edits: Iterable[Edit]) -> None:
+        """Write an image, delete a name, or give an image another name."""
+        for edit in edits:
+            if isinstance(edit, Image):
+                self.files[edit.name] = edit
+            elif isinstance(edit, str):
+                self.files.pop(edit, None)
+            elif edit[0] in self.files:
+                self.files[edit[1]] = replace(self.files.pop(edit[0]), name=edit[1])
+
+    def sighted(self, seen: Iterable[str], *, ended: bool = True) -> Sighted:
+        """Return what a pass leaves behind that saw these names."""
+        sighted = Sighted()
+        root = sighted.root("disk", lambda uri: uri in self.files, lambda: bool(self.files))
+        root.ended = ended
+        for uri in seen:
+            sighted.seen.add(uri)
+            root.offers += 1
+        return sighted
+
+
+Edit = Image | str | tuple[str, str]
+"""An image to write, a name to delete, or a name and its new one."""
+
+TIDY = SweepPolicy(grace_s=0, at_most_share=1.0)
+"""What is gone is removed at once, however much it is."""
+
+
+def night(store: Store, disk: Disk, limits: Limits, policy: SweepPolicy = TIDY, now_ns: int = 1) -> SweepSummary:
+    """Ingest what is on *disk* into *store*, in the order of names, then sweep."""
+    images = [disk.files[name] for name in sorted(disk.files) if name not in disk.hidden]
+    verdicts = run(store, images, limits)
+    return sweep(store, disk.sighted(verdict.uri for verdict in verdicts), policy, now_ns)
+
+
+def sweep(
+    store: Store, sighted: Sighted, policy: SweepPolicy = TIDY, now_ns: int = 1, *, complete: bool = True
+) -> SweepSummary:
+    """Sweep *store* after a pass that left *sighted* behind."""
+    rule = rule_of(store.settings)
+    return Sweep(store, rule, sighted, policy, now_ns=now_ns, complete=complete)()
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: no handler of the product may see it."""
+
+
+class DyingStore(MemoryStore):
+    """A store that dies before its n-th write; of one put, each row is a write, the originals first."""
+
+    def __init__(self, kept: Settings) -> None:
+        super().__init__(kept)
+        self.left = -1
+        self.written = 0
+
+    def copy(self, dies_after: int = -1) -> DyingStore:
+        """Return a store with the same rows that does so many writes more; -1 for any number."""
+        made = DyingStore(self.settings)
+        made._originals, made._copies, made.left = dict(self._originals), dict(self._copies), dies_after
+        return made
+
+    def _write(self) -> None:
+        if self.left == 0:
+            raise Killed
+        self.left -= 1
+        self.written += 1
+
+    def put(self, entries: Sequence[Entry]) -> None:
+        """See Store.put."""
+        for entry in sorted(entries, key=lambda entry: not entry.is_original):
+            self._write()
+            super().put([entry])
+
+    def remove(self, uris: Sequence[str], *, originals: bool) -> None:
+        """See Store.remove; each row is a write."""
+        for uri in uris:
+            self._write()
+            super().remove([uri], originals=originals)
+
+
 def told(verdict: Verdict) -> tuple[str, Place]:
     """Return the outcome of *verdict* and where the image belongs, comparable with the oracle's."""
     look, lookalike = None, None
@@ -111,7 +230,7 @@ def told(verdict: Verdict) -> tuple[str, Place]:
         look = Look(verdict.score, verdict.scale, verdict.shift, bool(verdict.mirrored))
     if verdict.lookalike is not None:
         lookalike = Lookalike(verdict.lookalike, verdict.lookalike_distance or 0.0, verdict.lookalike_score or 0.0)
-    return verdict.outcome.value, Place(verdict.original, verdict.distance, look, lookalike)
+    return verdict.outcome.value, Place(verdict.original, verdict.distance, look, lookalike, verdict.truncated)
 
 
 class Oracle:
@@ -125,7 +244,7 @@ class Oracle:
         """Return the outcome of *image*, and where it belongs."""
         known = self.state.get(image.name)
         if known and known[0].data == image.data:
-            return "unchanged", known[1]
+            return "unchanged", replace(known[1], cut=False)
         if image.broken:
             return "rejected", Place()
         orphans = sorted(
@@ -163,6 +282,9 @@ class Oracle:
             look = compare(b"%d" % image.face, b"%d" % face)
             if abs(image.face - face) <= 1:
                 return Place(name, distance, look)
+            if self.settings == LOOKING_ONCE:
+                more = len([row for row in near if row[0] < RADIUS]) > 1
+                return Place(lookalike=Lookalike(name, distance, look.score), cut=more)
             refuted = refuted or Lookalike(name, distance, look.score)
         return Place(lookalike=refuted)
 

@@ -75,9 +75,7 @@ def summary_lines(summary: RunSummary) -> list[str]:
     if summary.ignored:
         lines.append(f"{summary.ignored} files were passed over: not images by their names")
     if summary.truncated:
-        lines.append(
-            f"{summary.truncated} images have more originals within the radius than the database lists at once"
-        )
+        lines.append(f"{summary.truncated} images resemble more others than are looked at; the nearest were refuted")
     if summary.interrupted:
         lines.append("cut short: run the same command again to go on")
     return lines

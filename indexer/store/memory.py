@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from indexer import metric
-from indexer.records import Counts, Entry, Hits, Match, Matrix, Settings, Vector
+from indexer.records import Counts, Entry, Head, Hits, Match, Matrix, Settings, Vector
 from indexer.store.check import check_entries, check_queries
 
 
@@ -29,10 +29,11 @@ class MemoryStore:
         """See Store.with_bytes."""
         return {entry.sha256: entry for entry in self.entries() if entry.sha256 in digests}
 
-    def near(self, queries: Matrix) -> list[Hits]:
+    def near(self, queries: Matrix, most: int | None = None) -> list[Hits]:
         """See Store.near."""
         check_queries(queries, self.settings.dim)
-        return [self._near_one(query) for query in queries]
+        found = (self._near_one(query).matches for query in queries)
+        return [Hits(matches[:most], truncated=most is not None and len(matches) > most) for matches in found]
 
     def _near_one(self, query: Vector) -> Hits:
         if not self._originals:
@@ -67,6 +68,16 @@ class MemoryStore:
         """See Store.entries."""
         yield from self._originals.values()
         yield from self._copies.values()
+
+    def heads(self) -> Iterator[Head]:
+        """See Store.heads."""
+        entries = sorted(self.entries(), key=lambda entry: (entry.is_original, entry.id))
+        return (Head(e.uri, e.sha256, e.original, e.missing_since) for e in entries)
+
+    def mark(self, uris: Sequence[str], missing_since: int | None) -> None:
+        """See Store.mark."""
+        rows = [part[uri] for part in (self._originals, self._copies) for uri in uris if uri in part]
+        self.put([replace(row, missing_since=missing_since) for row in rows])
 
     def count(self) -> Counts:
         """See Store.count."""

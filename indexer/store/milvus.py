@@ -18,19 +18,22 @@ import numpy as np
 
 from indexer import metric
 from indexer.errors import ConfigError
-from indexer.records import Counts, Entry, Hits, Match, Matrix, Settings, Vector, entry_id
+from indexer.records import Counts, Entry, Head, Hits, Match, Matrix, Settings, Vector, entry_id
 from indexer.store.check import check_entries, check_queries
 from indexer.store.collection import BOUNDED, LIMIT, STRONG, Collection, Found, Row
 from indexer.store.door import CONNECT_S, Caller, is_server, library, shown
 from indexer.store.lite import LiteCollection, checked_path, hold
 from indexer.store.rows import (
     COPIES,
+    HEAD,
     NEAR,
     ORIGINALS,
+    WHOLE,
     partition_of,
     row_id,
     thumbnail_of,
     to_entry,
+    to_head,
     to_row,
 )
 from indexer.store.stamp import refuse_mixing, settings_of
@@ -181,28 +184,30 @@ class MilvusStore:
             found |= {digest: to_entry(row) for digest, row in self.table.with_bytes(part).items()}
         return found
 
-    def near(self, queries: Matrix) -> list[Hits]:
+    def near(self, queries: Matrix, most: int | None = None) -> list[Hits]:
         """See Store.near."""
         check_queries(queries, self.settings.dim)
         hits: list[Hits] = []
         size = self.table.most_queries(self.settings.dim)
         for start in range(0, len(queries), size):
-            hits += self._near(queries[start : start + size])
+            hits += self._near(queries[start : start + size], LIMIT if most is None else most)
         return hits
 
-    def _near(self, queries: Matrix) -> list[Hits]:
-        """Ask for more and more of the nearest until the farthest is outside the radius."""
+    def _near(self, queries: Matrix, most: int) -> list[Hits]:
+        """Ask for more and more of the nearest until the farthest is outside the radius, or *most* lie nearer."""
         edge = metric.to_squared(self.settings.radius) * (1 + _ROUNDING)
         inside: list[list[Found]] = [[] for _ in queries]
-        waiting, limit = list(range(len(queries))), _FIRST_LIMIT
+        waiting, cut, limit = list(range(len(queries))), list[int](), _FIRST_LIMIT
         while waiting and limit <= LIMIT:
             for index, found in zip(waiting, self._nearest(queries[waiting], limit), strict=True):
                 inside[index] = [(key, squared) for key, squared in found if squared < edge]
-            waiting = [index for index in waiting if len(inside[index]) == limit]
+            full = [index for index in waiting if len(inside[index]) == limit]
+            cut += [index for index in full if _nearer(inside[index]) >= most]
+            waiting = [index for index in full if _nearer(inside[index]) < most]
             limit = limit + 1 if limit == LIMIT else min(limit * _GROWTH, LIMIT)
         rows = self._rows_of(queries, inside)
         return [
-            self._judged(query, [rows[key] for key, _ in found if key in rows], truncated=index in waiting)
+            self._judged(query, [rows[key] for key, _ in found if key in rows], most, more=index in (*waiting, *cut))
             for index, (query, found) in enumerate(zip(queries, inside, strict=True))
         ]
 
@@ -232,12 +237,13 @@ class MilvusStore:
             rows |= self.table.get(part, NEAR, consistency)
         return {key: row | {"thumbnail": thumbnail_of(row)} for key, row in rows.items()}
 
-    def _judged(self, query: Vector, rows: Sequence[Row], *, truncated: bool) -> Hits:
+    def _judged(self, query: Vector, rows: Sequence[Row], most: int, *, more: bool) -> Hits:
         others = np.asarray([row["descriptor"] for row in rows], dtype=np.float32).reshape(-1, len(query))
         distances = metric.distances(query, others)
         matches = (Match(row["uri"], float(d), row["thumbnail"]) for row, d in zip(rows, distances, strict=True))
         inside = [match for match in matches if metric.inside(match.distance, self.settings.radius)]
-        return Hits(tuple(sorted(inside, key=lambda match: (match.distance, match.uri))), truncated)
+        ranked = sorted(inside, key=lambda match: (match.distance, match.uri))
+        return Hits(tuple(ranked[:most]), more or len(ranked) > most)
 
     def copies_of(self, uris: Sequence[str]) -> dict[str, list[Entry]]:
         """See Store.copies_of."""
@@ -265,6 +271,17 @@ class MilvusStore:
         """See Store.entries."""
         return map(to_entry, self.table.rows())
 
+    def heads(self) -> Iterator[Head]:
+        """See Store.heads."""
+        return map(to_head, self.table.rows(fields=HEAD))
+
+    def mark(self, uris: Sequence[str], missing_since: int | None) -> None:
+        """See Store.mark; rows are read and written whole, since a 2.3 server cannot write a single field."""
+        for part in _parts(list(dict.fromkeys(uris)), _KEYS // 2):
+            ids = [row_id(uri, original=role) for uri in part for role in (True, False)]
+            entries = [to_entry(row) for row in self.table.get(ids, WHOLE).values()]
+            self.put([replace(entry, missing_since=missing_since) for entry in entries])
+
     def count(self) -> Counts:
         """See Store.count."""
         return Counts(self.table.count(ORIGINALS), self.table.count(COPIES))
@@ -272,6 +289,12 @@ class MilvusStore:
     def close(self) -> None:
         """See Store.close."""
         self.table.close()
+
+
+def _nearer(found: Sequence[Found]) -> int:
+    """Return how many of *found*, which go on beyond the last one, are surely nearer than what was not found."""
+    edge = found[-1][1] * (1 - _ROUNDING)
+    return sum(squared < edge for _, squared in found)
 
 
 def _agrees(query: Vector, row: Row, squared: float) -> bool:
