@@ -10,7 +10,6 @@ from indexer.candidate import Candidate, Picture
 from indexer.confirm import Confirm
 from indexer.records import UNKNOWN, Entry, ImageRecord, Look, Lookalike, Match, Outcome, Settings, Verdict
 
-
 MOST_LOOKS = 100
 """So many originals, the nearest, are looked at beside an image; a series of lookalikes may be of any length."""
 
