@@ -75,11 +75,15 @@ class Index:
         """
         Judge *items* one after another and store what they become; iterate over the result to do the work.
 
+        The index is the collection's one writer from here on until it is closed.
+
         Raises:
             ConfigError: *items* is a single path or bytes.
+            LockHeld: another run writes to the collection; nothing was touched.
             StoreError: the vector database failed; run again to go on.
 
         """
+        self.store.claim()
         return self._run(pipeline.ingest, items, tuning or Tuning(), self._rule)
 
     def query(self, items: Iterable[Item], tuning: Tuning | None = None, *, second_look: bool = True) -> Run:

@@ -6,12 +6,14 @@ One collection on a Milvus server: the few calls that the store makes, and what 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
 from indexer.records import Matrix, Settings
 from indexer.store.check import is_digest
 from indexer.store.door import Caller, library
+from indexer.store.lease import PACE, Lease, take, without_leases
 from indexer.store.rows import COPIES, FIELDS, ORIGINALS, WHOLE, schema
 from indexer.store.stamp import STAMP, to_stamp
 
@@ -41,6 +43,7 @@ class Collection:
         client: pymilvus's MilvusClient.
         name: the collection's.
         call: makes the calls.
+        pace: of the lease that a writer holds.
     """
 
     index: ClassVar[dict[str, Any]] = {"index_type": "FLAT"}
@@ -51,6 +54,9 @@ class Collection:
         self.client = client
         self.name = name
         self.call = call
+        self.pace = PACE
+        self._lease: Lease | None = None
+        self._claiming = threading.Lock()
 
     # -- the collection as a whole
 
@@ -63,7 +69,7 @@ class Collection:
 
     def others(self) -> list[str]:
         """Return the names of all collections there."""
-        return sorted(self.call(self.client.list_collections))
+        return sorted(without_leases(self.call(self.client.list_collections)))
 
     def make(self, settings: Settings) -> None:
         """Make the collection, stamped with *settings*."""
@@ -95,7 +101,10 @@ class Collection:
         Caller(self.call.where, LOAD_S, self.call.lock)(self.client.load_collection, self.name)
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Let others write, and let go of the connection."""
+        if self._lease is not None:
+            self._lease.give_up()
+            self._lease = None
         self.client.close()
 
     # -- reading
@@ -165,13 +174,34 @@ class Collection:
 
     # -- writing
 
+    def claim(self) -> None:
+        """Take the lease of the collection, also where *name* is an alias; nothing where this store holds it."""
+        self._claimed()
+
+    def _claimed(self) -> Lease:
+        with self._claiming:
+            if self._lease is None or self._lease.lost:
+                told = self.call(self.client.describe_collection, self.name)
+                self._lease = take(self.client, told["collection_name"], self.call, self.pace)
+            return self._lease
+
+    def _write(self, operation: Callable[..., object], *args: object, **options: object) -> None:
+        """Make a call that writes; before each try of it, the lease is checked."""
+        lease = self._lease or self._claimed()
+
+        def attempt(*, timeout: float) -> None:
+            lease.check(timeout=timeout)
+            operation(*args, timeout=timeout, **options)
+
+        self.call(attempt)
+
     def upsert(self, rows: list[Row], partition: str) -> None:
         """Write *rows*, at most 16 MB, into *partition*."""
-        self.call(self.client.upsert, self.name, rows, partition_name=partition)
+        self._write(self.client.upsert, self.name, rows, partition_name=partition)
 
     def delete(self, ids: list[str], partition: str) -> None:
         """Delete rows of *partition* by primary key; absent ones are ignored."""
-        self.call(self.client.delete, self.name, ids=ids, partition_name=partition)
+        self._write(self.client.delete, self.name, ids=ids, partition_name=partition)
 
 
 def _among(field: str, digests: Sequence[str]) -> str:

@@ -31,9 +31,11 @@ _LONGEST_PAUSE_S = 3.0
 _OUTAGE_CODES = frozenset({2, 101, 503})
 """No connection; not loaded, as for a while after a restart; no node for it."""
 
+_ABSENT = 100
+
 _TOLD: dict[object, str] = {
     9: "denies writing; free memory or disk space there",
-    100: "does not have the collection any more; ingest again",
+    _ABSENT: "does not have the collection any more; ingest again",
 }
 _OUTAGE_TEXT = re.compile(r"(?i)unavailable|fail connecting|not available|node offline|channel not|closed channel")
 _REFUSED_TEXT = re.compile(r"(?i)unauthenticated|auth check|permission_?denied|permission deny|authentication")
@@ -127,6 +129,11 @@ class Caller:
         else:
             told = _TOLD.get(_code(error), "refuses; see its log")
         return StoreError(f"{self.where} {told} ({text})")
+
+
+def is_absence(error: Exception) -> bool:
+    """Return whether pymilvus says by *error* that there is no such collection."""
+    return _is_foreign(error) and _code(error) == _ABSENT
 
 
 def _is_foreign(error: Exception) -> bool:

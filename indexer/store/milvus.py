@@ -165,6 +165,10 @@ class MilvusStore:
         self.table = table
         self.settings = settings
 
+    def claim(self) -> None:
+        """See Store.claim."""
+        self.table.claim()
+
     def get(self, uris: Sequence[str]) -> dict[str, Entry]:
         """See Store.get."""
         found: dict[str, Entry] = {}
