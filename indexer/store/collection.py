@@ -10,9 +10,10 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
+from indexer.errors import ConfigError
 from indexer.records import Matrix, Settings
 from indexer.store.check import is_digest
-from indexer.store.door import Caller, library
+from indexer.store.door import Caller, is_unloaded, library
 from indexer.store.lease import PACE, Lease, take, without_leases
 from indexer.store.rows import COPIES, FIELDS, ORIGINALS, WHOLE, schema
 from indexer.store.stamp import STAMP, to_stamp
@@ -83,13 +84,29 @@ class Collection:
         )
 
     def prepare(self) -> None:
-        """Make what a crash may have left out, then load; every read fails before."""
+        """
+        Make what a crash may have left out, then load; every read fails before.
+
+        Raises:
+            ConfigError: it has an index for another distance.
+        """
         for partition in (ORIGINALS, COPIES):
             if not self.call(self.client.has_partition, self.name, partition):
                 self.call(self.client.create_partition, self.name, partition)
-        if not self.call(self.client.list_indexes, self.name):
+        indexes = self.call(self.client.list_indexes, self.name)
+        if indexes:
+            self._check_metric(indexes[0])
+        else:
             self.call(self.client.create_index, self.name, self._index_params(), sync=False)
         self.load()
+
+    def _check_metric(self, index: str) -> None:
+        metric = self.call(self.client.describe_index, self.name, index)["metric_type"]
+        if metric != "L2":
+            raise ConfigError(
+                f"the index {index} of the collection {self.name} at {self.call.where} measures {metric}, not L2, so"
+                " somebody else made it; release the collection and drop that index, then Twinlens makes its own"
+            )
 
     def _index_params(self) -> Any:  # noqa: ANN401 - pymilvus has no types
         made = library().MilvusClient.prepare_index_params()
@@ -133,7 +150,7 @@ class Collection:
 
     def rows(self, condition: str = "", fields: Sequence[str] = WHOLE) -> Iterator[Row]:
         """Yield the *fields* of all rows that meet *condition*, page by page."""
-        pages = self.call(
+        pages = self._read(
             self.client.query_iterator,
             self.name,
             batch_size=self.page,
@@ -147,7 +164,7 @@ class Collection:
 
     def near(self, queries: Matrix, limit: int) -> list[list[Found]]:
         """Return for each query the *limit* nearest originals, nearest first."""
-        found = self.call(
+        found = self._read(
             self.client.search,
             self.name,
             data=list(queries),
@@ -170,7 +187,20 @@ class Collection:
 
     def _query(self, **options: Any) -> list[Row]:  # noqa: ANN401 - passed on
         asked = {"output_fields": WHOLE, "consistency_level": STRONG} | options
-        return list(self.call(self.client.query, self.name, **asked))
+        return list(self._read(self.client.query, self.name, **asked))
+
+    def _read(self, operation: Callable[..., Any], *args: object, **options: object) -> Any:  # noqa: ANN401 - passed on
+        """Make a call that reads; where somebody has released the collection, ask for it before the next try."""
+
+        def attempt(*, timeout: float) -> Any:  # noqa: ANN401 - as above
+            try:
+                return operation(*args, timeout=timeout, **options)
+            except Exception as error:
+                if is_unloaded(error):
+                    self.client.load_collection(self.name, timeout=timeout)
+                raise
+
+        return self.call(attempt)
 
     # -- writing
 
