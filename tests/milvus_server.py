@@ -64,7 +64,7 @@ def started(folder: str, settings: dict[str, str]) -> MilvusServer:
             config.set(item, str(Path(settings["tls"], file)))
     if "ttl" in settings:
         config.set("common.session.ttl", settings["ttl"])  # s; starting again waits until the last run's is over
-    for name, value in FASTER.items():
+    for name, value in (FASTER | {name: value for name, value in settings.items() if "." in name}).items():
         config.set(name, value)
     server = MilvusServer(config)
     server.webservice_port = health
@@ -96,6 +96,8 @@ def main() -> None:
         sys.stdout.flush()
         sys.stdin.read()
     finally:
+        if "end=kill" in settings:
+            server.server_proc.kill()
         server.stop()
 
 

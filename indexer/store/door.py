@@ -29,12 +29,14 @@ CONNECT_S = 10.0
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 3.0
 _NOT_LOADED = 101
-_OUTAGE_CODES = frozenset({2, _NOT_LOADED, 503})
-"""No connection; not loaded, as for a while after a restart; no node for it."""
+_OVERLOADED = frozenset({8, 9})
+_OUTAGE_CODES = frozenset({2, _NOT_LOADED, 503}) | _OVERLOADED
+"""No connection; not loaded, as for a while after a restart; no node for it; rate limited, or denied for a while."""
 
 _ABSENT = 100
 
 _TOLD: dict[object, str] = {
+    8: "limits the rate of calls, and did for too long; try again later, or raise the limit there",
     9: "denies writing; free memory or disk space there",
     _ABSENT: "does not have the collection any more; ingest again",
 }
@@ -141,7 +143,7 @@ class Caller:
             return ConfigError(f"{self.where} {wrong} ({text})")
         if _code(error) == _NOT_LOADED:
             told = "has not loaded the collection, and did not when asked to; see its log and its memory"
-        elif _is_outage(error):
+        elif _is_outage(error) and _code(error) not in _OVERLOADED:
             plainly = ", without TLS?" if self.where.startswith("http:") else "?"
             told = f"does not answer; is Milvus running there, and reachable from here{plainly}"
         elif "DEADLINE_EXCEEDED" in text:

@@ -157,6 +157,37 @@ def test_a_database(server_uri: str) -> None:
             assert (set(store.get(["a", "b"])), set(elsewhere.get(["a", "b"]))) == ({"a"}, {"b"})
 
 
+@pytest.mark.server
+@pytest.mark.slow
+def test_a_server_that_denies_writing(run_server: Callable[..., AbstractContextManager[str]]) -> None:
+    """A denial, as when its memory is full, is waited out within the limit, then told as such; reads go on."""
+    with (
+        run_server("quotaAndLimits.limitWriting.forceDeny=true") as uri,
+        closing(open_store(uri, "images", SETTINGS, timeout_s=4)) as store,
+    ):
+        start = time.monotonic()
+        with pytest.raises(StoreError, match="denies writing; free memory or disk space there"):
+            store.put([entry("a")])
+        assert 1 < time.monotonic() - start < 5
+        assert store.count() == Counts(0, 0)
+
+
+@pytest.mark.server
+@pytest.mark.slow
+def test_a_server_that_limits_rates(run_server: Callable[..., AbstractContextManager[str]]) -> None:
+    """A server that takes 10 KB/s slows a writer down and loses nothing of it."""
+    limits = [f"quotaAndLimits.dml.{rate}.max=0.01" for rate in ("insertRate", "upsertRate", "upsertRate.collection")]
+    with (
+        run_server("quotaAndLimits.dml.enabled=true", *limits) as uri,
+        closing(open_store(uri, "images", SETTINGS)) as store,
+    ):
+        start = time.monotonic()
+        for batch in range(6):
+            store.put([entry(f"{batch}-{n}" * 20) for n in range(40)])
+        assert time.monotonic() - start > 1
+        assert store.count() == Counts(240, 0)
+
+
 class Silent(BaseHTTPRequestHandler):
     """Logs nothing."""
 
