@@ -95,7 +95,15 @@ class Holder:
 
     def is_gone(self) -> bool:
         """Return whether it ran on this system and has ended; False where that cannot be told."""
-        return bool(self.system) and self.system == _system() and _start_of(self.pid) != self.started
+        if not self.system or self.system != _system():
+            return False
+        try:
+            os.kill(self.pid, 0)  # only asks; /proc may hide the processes of other users
+        except ProcessLookupError:
+            return True
+        except PermissionError:
+            return False
+        return _start_of(self.pid) != self.started
 
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host}, since {self.since}"

@@ -79,7 +79,7 @@ def open_store(  # noqa: PLR0913 - options by name
         LockHeld: another process holds the Milvus Lite file.
         StoreError: the server cannot be reached, or refuses.
     """
-    with _connected(uri, collection, token, timeout_s, tls, create=create) as table:
+    with _connected(uri, collection, token, timeout_s, create=create, tls=tls) as table:
         if create and table.description() is None:
             table.make(wanted)
         return _opened(table, uri, wanted, own)
@@ -96,13 +96,13 @@ def open_existing(
         LockHeld: another process holds the Milvus Lite file.
         StoreError: the server cannot be reached, or refuses.
     """
-    with _connected(uri, collection, token, timeout_s, tls, create=False) as table:
+    with _connected(uri, collection, token, timeout_s, create=False, tls=tls) as table:
         return _opened(table, uri, None)
 
 
 @contextmanager
 def _connected(  # noqa: PLR0913 - as the two above
-    uri: str, name: str, token: str | None, timeout_s: float, tls: Tls, *, create: bool
+    uri: str, name: str, token: str | None, timeout_s: float, *, create: bool, tls: Tls = NO_TLS
 ) -> Iterator[Collection]:
     """Yield the collection that *name* would be; it is closed again if opening the store fails."""
     if not _NAME.fullmatch(name):

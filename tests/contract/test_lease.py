@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import signal
@@ -229,6 +230,18 @@ def test_a_collection_of_this_name_that_is_no_lease_is_left_alone(server_uri: st
         with pytest.raises(ConfigError, match=f"{name}_lease is not the lease .* rename it"):
             store.claim()
         assert store.table.client.has_collection(lease.name_of(name))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, newcomers only watch")
+def test_who_is_gone() -> None:
+    """A holder is gone when its process ended, or its number is another's now; not when it is of another system."""
+    me = lease.Holder.new()
+    with subprocess.Popen(["true"]) as ended:
+        os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+        zombie = dataclasses.replace(me, pid=ended.pid)
+        assert zombie.is_gone()
+    others = [zombie, dataclasses.replace(me, started="1"), dataclasses.replace(zombie, system="another")]
+    assert [holder.is_gone() for holder in [me, *others]] == [False, True, True, False]
 
 
 def test_names_of_leases_fit_and_differ() -> None:
