@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import socket
 import subprocess
 import time
@@ -16,6 +17,7 @@ import grpc
 import numpy as np
 import pytest
 
+from indexer.cli import run
 from indexer.errors import ConfigError, StoreError
 from indexer.records import Counts, Entry, Settings
 from indexer.store.access import Tls
@@ -62,6 +64,8 @@ openssl req -x509 $new -days 2 -keyout other.key -out other.pem -subj "/CN=anoth
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder of keys and certificates."""
+    if not shutil.which("openssl"):
+        pytest.skip("needs the command openssl")
     folder = tmp_path_factory.mktemp("keys")
     subprocess.run(["bash", "-c", CERTIFICATES], cwd=folder, check=True, capture_output=True)
     return folder
@@ -128,10 +132,31 @@ def test_wrong_certificates(guarded_uri: str, keys: Path, changed: dict[str, str
 
 @pytest.mark.server
 @pytest.mark.slow
+def test_the_command_line_takes_it_from_the_environment(
+    guarded_uri: str, keys: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Token and certificates come from variables; neither a wrong token nor the right one is ever printed."""
+    open_store(guarded_uri, "images", SETTINGS, token="root:Milvus", tls=trusted(keys)).close()
+    files = {"URI": guarded_uri, "TLS_CA": "ca.pem", "TLS_CERT": "client.pem", "TLS_KEY": "client.key"}
+    for name, value in files.items():
+        monkeypatch.setenv(f"TWINLENS_{name}", value if name == "URI" else str(keys / value))
+    codes = []
+    for token in ("root:Milvus", "root:another"):
+        monkeypatch.setenv("TWINLENS_TOKEN", token)
+        codes.append(run(["status"]))
+    printed = "".join(capfd.readouterr())
+    assert codes == [0, 2]
+    assert "images       0" in printed
+    assert "refuses the token" in printed
+    assert "root" not in printed
+
+
+@pytest.mark.server
+@pytest.mark.slow
 def test_a_server_by_another_name(guarded_uri: str, keys: Path) -> None:
     """A certificate for another name than the address's is trusted when that name is given."""
-    with pytest.raises(ConfigError, match="no collection images"):
-        open_existing(guarded_uri, "images", token="root:Milvus", tls=trusted(keys, name="milvus.test"))
+    with pytest.raises(ConfigError, match="no collection absent"):
+        open_existing(guarded_uri, "absent", token="root:Milvus", tls=trusted(keys, name="milvus.test"))
 
 
 @pytest.mark.server
