@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any
 
 import pictures
 import pytest
@@ -30,24 +33,39 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return pictures.folder(tmp_path_factory.mktemp("outage") / "photos", count=IMAGES * 2 // 5)
 
 
-def command(photos: Path, uri: str, collection: str) -> list[str]:
-    """Return the command line of an ingest with small batches."""
+def command(photos: Path, uri: str, collection: str, batch: int = 256) -> list[str]:
+    """Return the command line of an ingest."""
     place = ["--uri", uri, "--collection", collection]
-    return [sys.executable, "-m", "indexer", "ingest", str(photos), *place, "--batch-size", "8", "--json"]
+    return [sys.executable, "-m", "indexer", "ingest", str(photos), *place, "--batch-size", str(batch), "--json"]
 
 
-def started(photos: Path, uri: str, lines: int, timeout_s: float) -> subprocess.Popen[str]:
-    """Start an ingest that waits out outages of *timeout_s*; return it when it has printed *lines*."""
-    process = subprocess.Popen(
-        command(photos, uri, "broken"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"TWINLENS_TIMEOUT": str(timeout_s)},
-    )
-    assert process.stdout is not None
-    assert all(process.stdout.readline() for _ in range(lines))
-    return process
+class Ingest:
+    """An ingest in small batches that waits out outages of *timeout_s*, and that has printed so many *lines*."""
+
+    def __init__(self, photos: Path, uri: str, lines: int, timeout_s: float) -> None:
+        self.errors = TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - closed at its end
+        self.process = subprocess.Popen(
+            command(photos, uri, "broken", batch=8),
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            text=True,
+            env=os.environ | {"TWINLENS_TIMEOUT": str(timeout_s)},
+        )
+        assert self.process.stdout is not None
+        self.lines = [self.process.stdout.readline() for _ in range(lines)]
+
+    def goes_on(self) -> bool:
+        """Return whether it has not ended."""
+        return self.process.poll() is None
+
+    def end(self) -> tuple[int, list[dict[str, Any]], str]:
+        """Wait for its end; return its exit code, all rows that it printed, and its errors."""
+        assert self.process.stdout is not None
+        with self.process, self.errors:
+            self.lines += self.process.stdout.readlines()
+            code = self.process.wait()
+            self.errors.seek(0)
+            return code, [json.loads(line) for line in self.lines], self.errors.read()
 
 
 def contents(uri: str, collection: str) -> dict[str, tuple[Entry, bytes, bytes]]:
@@ -72,12 +90,12 @@ def test_a_server_that_comes_back_in_time(photos: Path, tmp_path: Path, run_serv
     """The run waits, goes on and tells of every image; its rows are those of an unbroken run."""
     with ExitStack() as first:
         uri = first.enter_context(run_server(*SETTINGS, folder=tmp_path))
-        process = started(photos, uri, lines=60, timeout_s=150)
-    assert process.poll() is None
+        ingest = Ingest(photos, uri, lines=60, timeout_s=150)
+    assert ingest.goes_on()
     with run_server(*SETTINGS, f"port={uri.rsplit(':', 1)[1]}", folder=tmp_path):
-        out, err = process.communicate(timeout=200)
-        assert (process.returncode, err) == (5, "")
-        assert 60 + len(out.splitlines()) == len(list(photos.iterdir())) + 1
+        code, rows, err = ingest.end()
+        assert (code, err) == (5, "")
+        assert sorted(row["uri"] for row in rows[:-1]) == sorted(str(photo) for photo in photos.iterdir())
         check_whole(photos, uri)
 
 
@@ -85,10 +103,9 @@ def test_a_server_that_stays_away(photos: Path, tmp_path: Path, run_server: RunS
     """The run ends with exit code 3 and one message; run again when the server is back, it ends as an unbroken one."""
     with ExitStack() as first:
         uri = first.enter_context(run_server(*SETTINGS, folder=tmp_path))
-        process = started(photos, uri, lines=100, timeout_s=3)
-    out, err = process.communicate(timeout=30)
-    assert process.returncode == 3
-    assert '"interrupted": true' in out.splitlines()[-1]
+        ingest = Ingest(photos, uri, lines=100, timeout_s=3)
+    code, rows, err = ingest.end()
+    assert (code, rows[-1]["interrupted"]) == (3, True)
     assert err.startswith(f"twinlens: {uri} does not answer; is Milvus running there")
     assert len(err.splitlines()) == 1
     with run_server(*SETTINGS, f"port={uri.rsplit(':', 1)[1]}", folder=tmp_path):
