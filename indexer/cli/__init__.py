@@ -55,7 +55,8 @@ def cli() -> None:
       twinlens show photos/a.jpg            an image's record and its group
 
     The index is a Milvus collection: by default the file ./twinlens.db (Milvus Lite), or a
-    Milvus server with --uri http://host:19530 and the environment variable TWINLENS_TOKEN.
+    Milvus server with --uri http://host:19530 and the environment variable TWINLENS_TOKEN
+    (TLS, a database, a time limit: see README, Where the collection is).
 
     \b
     Exit codes:

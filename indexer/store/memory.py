@@ -20,6 +20,9 @@ class MemoryStore:
         self._originals: dict[str, Entry] = {}
         self._copies: dict[str, Entry] = {}
 
+    def claim(self) -> None:
+        """See Store.claim; no other process sees this memory."""
+
     def get(self, uris: Sequence[str]) -> dict[str, Entry]:
         """See Store.get."""
         both = self._copies | self._originals

@@ -12,13 +12,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 import numpy as np
 
 from indexer import metric
 from indexer.errors import ConfigError
 from indexer.records import Counts, Entry, Head, Hits, Match, Matrix, Settings, Vector, entry_id
+from indexer.store.access import NO_TLS, Tls, check_address, database_of, tls_options
 from indexer.store.check import check_entries, check_queries
 from indexer.store.collection import BOUNDED, LIMIT, STRONG, Collection, Found, Row
 from indexer.store.door import CONNECT_S, Caller, is_server, library, shown
@@ -69,6 +69,7 @@ def open_store(  # noqa: PLR0913 - options by name
     create: bool = True,
     own: Sequence[str] = (),
     timeout_s: float = TIMEOUT_S,
+    tls: Tls = NO_TLS,
 ) -> MilvusStore:
     """
     Open *collection* at *uri* for an encoder and rule, and make it when it is absent and *create* is set.
@@ -77,35 +78,42 @@ def open_store(  # noqa: PLR0913 - options by name
     its own. So do the two numbers that a second look goes by, always.
 
     Raises:
-        ConfigError: the URI or the token is wrong; the collection is not ours, or has other settings.
+        ConfigError: the URI, the token or TLS is wrong; the collection is not ours, or has other settings.
         LockHeld: another process holds the Milvus Lite file.
         StoreError: the server cannot be reached, or refuses.
     """
-    with _connected(uri, collection, token, timeout_s, create=create) as table:
+    with _connected(uri, collection, token, timeout_s, create=create, tls=tls) as table:
         if create and table.description() is None:
             table.make(wanted)
         return _opened(table, uri, wanted, own)
 
 
-def open_existing(uri: str, collection: str, *, token: str | None = None, timeout_s: float = TIMEOUT_S) -> MilvusStore:
+def open_existing(
+    uri: str, collection: str, *, token: str | None = None, timeout_s: float = TIMEOUT_S, tls: Tls = NO_TLS
+) -> MilvusStore:
     """
     Open *collection* at *uri* as it is; its settings are in `.settings`.
 
     Raises:
-        ConfigError: the URI or the token is wrong, or there is no such collection of ours.
+        ConfigError: the URI, the token or TLS is wrong, or there is no such collection of ours.
         LockHeld: another process holds the Milvus Lite file.
         StoreError: the server cannot be reached, or refuses.
     """
-    with _connected(uri, collection, token, timeout_s, create=False) as table:
+    with _connected(uri, collection, token, timeout_s, create=False, tls=tls) as table:
         return _opened(table, uri, None)
 
 
 @contextmanager
-def _connected(uri: str, name: str, token: str | None, timeout_s: float, *, create: bool) -> Iterator[Collection]:
+def _connected(  # noqa: PLR0913 - as the two above
+    uri: str, name: str, token: str | None, timeout_s: float, *, create: bool, tls: Tls = NO_TLS
+) -> Iterator[Collection]:
     """Yield the collection that *name* would be; it is closed again if opening the store fails."""
     if not _NAME.fullmatch(name):
         raise ConfigError(f"{name!r} cannot name a collection; use letters, digits and _, a digit not first")
-    table = _on_server(uri, name, token, timeout_s) if is_server(uri) else _in_file(uri, name, timeout_s, create=create)
+    if is_server(uri):
+        table = _on_server(uri, name, token, timeout_s, tls)
+    else:
+        table = _in_file(uri, name, timeout_s, create=create)
     try:
         yield table
     except BaseException:
@@ -113,10 +121,15 @@ def _connected(uri: str, name: str, token: str | None, timeout_s: float, *, crea
         raise
 
 
-def _on_server(uri: str, name: str, token: str | None, timeout_s: float) -> Collection:
-    _check_address(uri)
+def _on_server(uri: str, name: str, token: str | None, timeout_s: float, tls: Tls) -> Collection:
+    check_address(uri, tls)
     reach = Caller(shown(uri), min(CONNECT_S, timeout_s))
-    client = reach(library().MilvusClient, uri, token=token or "")
+    options = {"dedicated": True} | tls_options(
+        tls
+    )  # or another store's channel is taken, with that one's certificates
+    client = reach(library().MilvusClient, uri, token=token or "", **options)
+    if database_of(uri):
+        reach(client.list_collections)  # elsewhere, a 2.3.5 server tells of a missing database in many ways
     return Collection(client, name, Caller(shown(uri), timeout_s))
 
 
@@ -129,16 +142,6 @@ def _in_file(uri: str, name: str, timeout_s: float, *, create: bool) -> Collecti
     except OSError as error:
         raise ConfigError(f"cannot make {path.parent} for {uri}: {error.strerror}; name another path") from error
     return LiteCollection(hold(path), name, timeout_s)
-
-
-def _check_address(uri: str) -> None:
-    try:
-        parts = urlsplit(uri)
-        known = bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        known = False
-    if not known:
-        raise ConfigError(f"{shown(uri)} is no address of a server; write it as http://host:19530")
 
 
 def _opened(table: Collection, uri: str, wanted: Settings | None, own: Sequence[str] = ()) -> MilvusStore:
@@ -167,6 +170,10 @@ class MilvusStore:
     def __init__(self, table: Collection, settings: Settings) -> None:
         self.table = table
         self.settings = settings
+
+    def claim(self) -> None:
+        """See Store.claim."""
+        self.table.claim()
 
     def get(self, uris: Sequence[str]) -> dict[str, Entry]:
         """See Store.get."""

@@ -129,6 +129,32 @@ def foreign(uri: str, made: str) -> Iterator[str]:
         yield "foreign"
 
 
+def test_an_index_of_another_distance_is_refused(uri: str) -> None:
+    """A collection whose index somebody else has made for another metric is refused, with the way out."""
+    with closing(open_store(uri, "metric", SETTINGS)) as store:
+        client: MilvusClient = store.table.client
+        client.release_collection("metric")
+        client.drop_index("metric", "descriptor")
+        params = client.prepare_index_params()
+        params.add_index("descriptor", index_type="FLAT", metric_type="IP")
+        client.create_index("metric", params)
+    for opened in (lambda: open_store(uri, "metric", SETTINGS), lambda: open_existing(uri, "metric")):
+        with pytest.raises(ConfigError, match=r"index descriptor of the collection metric at .* measures IP, not L2"):
+            opened()
+
+
+def test_a_released_collection_is_loaded_again(uri: str, made: str) -> None:
+    """What somebody releases, before it is opened or amid a run, is loaded when it is next read."""
+    with closing(open_existing(uri, made)) as store:
+        store.table.client.release_collection(made)
+        assert store.count().originals > 0
+        store.table.client.release_collection(made)
+        assert store.near(A.descriptor[None])[0].matches[0].uri == "a"
+        store.table.client.release_collection(made)
+        with closing(open_existing(uri, made)) as again:
+            assert again.get(["a"]) == {"a": A}
+
+
 @pytest.mark.usefixtures("made")
 def test_an_absent_collection_is_not_made_by_looking(uri: str) -> None:
     """Asked for a collection that is not there, the message lists those that are."""
