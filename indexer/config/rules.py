@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +79,15 @@ def _texts(value: object, base: Path) -> tuple[str, ...]:
     return tuple(_text(each, base) for each in value)
 
 
+def _command(value: object, base: Path) -> str:
+    text = _text(value, base)
+    try:
+        shlex.split(text)
+    except ValueError as error:
+        raise Unfit(f"it cannot be split into words ({error}); close its quotes") from error
+    return text
+
+
 def _path(value: object, base: Path) -> Path:
     return base / _text(value, base)
 
@@ -116,6 +126,7 @@ def one_of(*words: str) -> Rule:
 
 YES_NO = Rule("true or false", _yes_no)
 TEXT = Rule('a text that is not empty, in quotes, such as "images"', _text)
+COMMAND = Rule('a command with its arguments in quotes, such as "mail -s Twinlens me"', _command)
 PATTERNS = Rule('a list of patterns as in .gitignore, such as ["thumbs/", "*.tmp"]', _texts)
 PATH = Rule('a path in quotes, such as "reports"', _path)
 SOURCE = Rule('a file, folder, archive or URL in quotes, such as "/srv/photos"', _source)

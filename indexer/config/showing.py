@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from indexer.config.values import TABLES, BatchConfig
+
+_MASKED = re.compile(r"(?<=:)//[^/@]*@")
+"""Who signs in where: the environment's TWINLENS_URI may tell it, nobody else may read it."""
 
 
 def effective(config: BatchConfig) -> str:
@@ -30,7 +34,7 @@ def _line(name: str, value: object, width: int) -> str:
 
 def _toml(value: object) -> str:
     if isinstance(value, (str, Path)):
-        return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
+        return json.dumps(_MASKED.sub("//***@", str(value)), ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, tuple):
         return f"[{', '.join(map(_toml, value))}]"
     return str(value).lower() if isinstance(value, bool) else repr(value)

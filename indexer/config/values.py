@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from indexer.config.rules import PATH, PATTERNS, PLACE, SOURCE, TEXT, YES_NO, Rule, number, one_of, whole
+from indexer.config.rules import COMMAND, PATH, PATTERNS, PLACE, SOURCE, TEXT, YES_NO, Rule, number, one_of, whole
 
 
 def _key(rule: Rule, default: Any = None) -> Any:  # noqa: ANN401 - as dataclasses.field
@@ -45,7 +45,7 @@ class Encoder:
     """Which encoder, and where it runs: *weights* is another one's file, None the shipped one."""
 
     weights: Path | None = _key(PATH)  # noqa: RUF009 - _key makes a field, here as below
-    device: str = _key(one_of("auto", "cpu", "cuda"), "auto")
+    device: Literal["auto", "cpu", "cuda"] = _key(one_of("auto", "cpu", "cuda"), "auto")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class Metrics:
 class Notify:
     """The *command* that gets the summary on standard input, and the seconds that it may take; None: none is run."""
 
-    command: str | None = _key(TEXT)
+    command: str | None = _key(COMMAND)
     timeout_s: float = _key(number(0, 86_400, open_low=True), 60.0)
 
 

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from indexer.sources.opening import Item, address, check_sources, counter, open_items, open_sources
+from indexer.sources.opening import (
+    Item,
+    Selection,
+    address,
+    check_sources,
+    counter,
+    glance,
+    open_items,
+    open_sources,
+    problem_of,
+)
 from indexer.sources.options import SourceOptions, SourceStats
 
 __all__ = [
     "Item",
+    "Selection",
     "SourceOptions",
     "SourceStats",
     "address",
     "check_sources",
     "counter",
+    "glance",
     "open_items",
     "open_sources",
+    "problem_of",
 ]

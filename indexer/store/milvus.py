@@ -97,6 +97,16 @@ def open_existing(uri: str, collection: str, *, token: str | None = None, timeou
         return _opened(table, uri, None)
 
 
+def has_collection(uri: str, collection: str, *, token: str | None = None, timeout_s: float = TIMEOUT_S) -> bool:
+    """Return whether *collection* is at *uri*; nothing is made. Raises as open_existing does, were it there."""
+    if not is_server(uri) and not checked_path(uri).is_dir():
+        return False
+    with _connected(uri, collection, token, timeout_s, create=False) as table:
+        there = table.description() is not None
+        table.close()
+    return there
+
+
 @contextmanager
 def _connected(uri: str, name: str, token: str | None, timeout_s: float, *, create: bool) -> Iterator[Collection]:
     """Yield the collection that *name* would be; it is closed again if opening the store fails."""

@@ -69,6 +69,7 @@ def test_addresses_and_absolute_paths_stay_as_they_are(file: Path, uri: str) -> 
         ('[log]\nformat = "xml"\n', '[log] format: it is a text, \'xml\'; allowed: "text" or "json"'),
         ("[schedule]\nnote = 2026-01-01\n", "[schedule] note: it is a date or time"),
         ('[reports]\nfolder = ""\n', "[reports] folder: it is a text, ''; allowed: a path"),
+        ('[notify]\ncommand = "mail \'x"\n', "[notify] command: it cannot be split into words"),
         ("limits = 3\n", "[limits] is a whole number, 3; allowed: a table"),
         ("[limits]\nmax_secs = 3\n", "[limits] max_secs: it is not known; did you mean max_seconds? keys there:"),
         ("[limit]\n", "limit: it is not known; did you mean limits? tables there: collection"),
