@@ -14,10 +14,12 @@ from indexer.sources.opening import (
     problem_of,
 )
 from indexer.sources.options import SourceOptions, SourceStats
+from indexer.sources.sighted import Sighted
 
 __all__ = [
     "Item",
     "Selection",
+    "Sighted",
     "SourceOptions",
     "SourceStats",
     "address",
