@@ -13,12 +13,14 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from itertools import takewhile
+from time import time_ns
 from types import TracebackType
 from typing import Any
 
 from indexer import confirm, encode, pipeline
 from indexer.errors import ConfigError
 from indexer.jobs.run import Run
+from indexer.jobs.sweep import Sweep, SweepPolicy, SweepSummary
 from indexer.records import Counts, Entry, Failure, ImageRecord, Settings, Verdict
 from indexer.sources import Item, SourceOptions, SourceStats, open_items
 from indexer.stages import Stages, Stopwatch
@@ -90,6 +92,24 @@ class Index:
         """
         return self._run(pipeline.query, items, tuning or Tuning(), self._rule if second_look else RADIUS_ALONE)
 
+    def sweep(self, run: Run, policy: SweepPolicy, *, now_ns: int | None = None) -> SweepSummary:
+        """
+        Mark entries whose files are gone as missing, and remove those that have been for long.
+
+        *run* is an ingest of this index that was iterated over to its end; after one that was cut short, nothing is
+        marked or removed. *now_ns* is the time in nanoseconds since the epoch, by default the clock's.
+
+        Raises:
+            ConfigError: *run* is a query.
+            StoreError: the vector database failed; ingest and sweep again to go on.
+
+        """
+        if run.sighted is None:
+            raise ConfigError("a query tells nothing of files that are gone; sweep after an ingest")
+        now_ns = time_ns() if now_ns is None else now_ns
+        sweep = Sweep(self.store, self._rule, run.sighted, policy, now_ns=now_ns, complete=run.tally.complete)
+        return sweep()
+
     def show(self, uri: str) -> tuple[Entry, list[Entry]] | None:
         """Return the entry at *uri* with its whole group, the original first; None when there is none."""
         entry = self.store.get([uri]).get(uri)
@@ -125,7 +145,8 @@ class Index:
         clock, stats, tally = Stopwatch(), SourceStats(), Tally()
         records = takewhile(lambda _: not tally.stopped, open_items(items, tuning.sources, stats))
         verdicts = flow(records, Stages(self.store, self.encoder, clock, tuning.max_pixels, rule), tuning.limits)
-        return Run(verdicts, clock, lambda: stats.ignored, self._config(tuning, rule), tally)
+        sighted = stats.sighted if flow is pipeline.ingest else None
+        return Run(verdicts, clock, lambda: stats.ignored, self._config(tuning, rule), tally, sighted)
 
     def _config(self, tuning: Tuning, rule: Rule) -> dict[str, Any]:
         place = {"uri": shown(self._where.uri), "collection": self._where.collection}
