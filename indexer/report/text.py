@@ -94,4 +94,4 @@ def batch_lines(row: Mapping[str, Any]) -> list[str]:
         lines.append(", ".join(f"{count} {name}" for name, count in row["sweep"].items() if name != "absent"))
     if row["collection"]:
         lines.append("collection: {originals} originals, {copies} copies of them".format(**row["collection"]))
-    return [*lines, f"report: {printable(row['report'])}"]
+    return [*lines, f"report: {printable(row['report'])}"] if row["report"] else lines

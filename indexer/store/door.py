@@ -36,6 +36,7 @@ _TOLD: dict[object, str] = {
     100: "does not have the collection any more; ingest again",
 }
 _OUTAGE_TEXT = re.compile(r"(?i)unavailable|fail connecting|not available|node offline|channel not|closed channel")
+_FULL_TEXT = re.compile(r"(?i)no space left|disk quota exceeded")
 _REFUSED_TEXT = re.compile(r"(?i)unauthenticated|auth check|permission_?denied|permission deny|authentication")
 
 
@@ -122,6 +123,8 @@ class Caller:
             told = "does not answer; is Milvus running there, and reachable from here?"
         elif "DEADLINE_EXCEEDED" in text:
             told = f"did not answer within {self.timeout_s:g} s; try again later"
+        elif _FULL_TEXT.search(text):
+            told = "has no room left; free disk space there, and run again to go on"
         elif "UNIMPLEMENTED" in text:
             told = "is no Milvus server of version 2.3 or later"
         else:
