@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from indexer.cli.options import where
 from indexer.errors import ConfigError, ExitCode, TwinlensError
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def _configured(file: Path, options: dict[str, Any]) -> BatchConfig:
 def _around(config: BatchConfig, stop: Stop, clock: Callable[[], int]) -> Around:
     from indexer.jobs.around import Around  # noqa: PLC0415 - as above
 
-    return Around(_log(config.log.format, clock), clock, os.environ.get("TWINLENS_TOKEN"), stop)
+    return Around(_log(config.log.format, clock), clock, where(config.collection.uri, config.collection.name), stop)
 
 
 def _run(config: BatchConfig, around: Around, *, as_json: bool) -> int:
@@ -136,11 +137,11 @@ def _check(config: BatchConfig, *, as_json: bool) -> int:
 
     if as_json:
         raise ConfigError("--check prints TOML and text; leave --json out")
-    token = os.environ.get("TWINLENS_TOKEN")
+    place = where(config.collection.uri, config.collection.name)
     click.echo(f"# in force, from {config.file}\n{effective(config)}\n")
-    click.echo(f"# TWINLENS_TOKEN is {'set' if token else 'not set'}\n")
+    click.echo(f"# TWINLENS_TOKEN is {'set' if place.token else 'not set'}\n")
     findings = []
-    for finding in check(config, token):
+    for finding in check(config, place):
         findings.append(finding)
         click.echo(f"{'ok  ' if finding.code is ExitCode.DONE else 'FAIL'}  {finding.subject}: {finding.told}")
     code = worst(findings)

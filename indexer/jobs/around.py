@@ -45,20 +45,15 @@ class Around:
     Attributes:
         log: where it tells what happens.
         clock: nanoseconds since the epoch; names the run and ages what vanished.
-        token: for a server that asks for it; never shown.
+        where: the collection, and how it is reached; the token in it is never shown.
         stop: ends the run early.
 
     """
 
     log: Log
     clock: Callable[[], int]
-    token: str | None = field(default=None, repr=False)
+    where: Where
     stop: Stop = field(default_factory=Stop)
-
-
-def where_of(config: BatchConfig, token: str | None) -> Where:
-    """Return the collection that *config* names."""
-    return Where(config.collection.uri, config.collection.name, token)
 
 
 def selections_of(config: BatchConfig) -> list[Selection]:
@@ -66,10 +61,10 @@ def selections_of(config: BatchConfig) -> list[Selection]:
     return [Selection(source.path, source.include, source.exclude) for source in config.source]
 
 
-def opened(config: BatchConfig, token: str | None, *, create: bool = True) -> Index:
-    """Open the index that *config* names; raises as open_index does."""
+def opened(config: BatchConfig, where: Where, *, create: bool = True) -> Index:
+    """Open the index at *where* as *config* wants it; raises as open_index does."""
     return open_index(
-        where_of(config, token),
+        where,
         radius=config.collection.radius,
         second_look=config.collection.second_look,
         create=create,

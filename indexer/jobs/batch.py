@@ -49,10 +49,10 @@ def batch(config: BatchConfig, around: Around) -> BatchSummary:
     night = _Night(config, around)
     with ExitStack() as stack:
         held = stack.enter_context(ExitStack())
-        index = night.open(held)
+        begun = night.begin(held)
         folder = night.folder(stack)
-        if index and folder:
-            night.attempt(lambda: night.work(index, folder))
+        if begun and folder:
+            night.attempt(lambda: night.work(*begun, folder))
         night.attempt(held.close)  # a command that is notified may want the collection
         return night.finish(folder)
 
@@ -76,14 +76,24 @@ class _Night:
         self._rejected = 0
         self._report_failed = False
 
-    def open(self, held: ExitStack) -> Index | None:
-        """Return the open index, which *held* will close, None where that failed; raises LockHeld."""
-        found: list[Index] = []
-        self.attempt(lambda: found.append(opened(self._config, self._around.token)))
+    def begin(self, held: ExitStack) -> tuple[Index, Run] | None:
+        """
+        Open the index, which *held* will close, and claim the collection for this run; None where that failed.
+
+        Raises:
+            LockHeld: another run has it.
+
+        """
+        found: list[tuple[Index, Run]] = []
+
+        def start() -> None:
+            index = opened(self._config, self._around.where)
+            held.callback(index.close)
+            found.append((index, index.ingest(selections_of(self._config), self._tuning())))
+
+        self.attempt(start)
         if isinstance(self._raised, LockHeld):
             raise self._raised
-        for index in found:
-            held.callback(index.close)
         return found[0] if found else None
 
     def folder(self, stack: ExitStack) -> RunFolder | None:
@@ -117,10 +127,9 @@ class _Night:
             self._note(f"a bug in Twinlens: {type(error).__name__}: {error}", ExitCode.BUG)
             self._raised = error
 
-    def work(self, index: Index, folder: RunFolder) -> None:
+    def work(self, index: Index, run: Run, folder: RunFolder) -> None:
         """Ingest, sweep and count."""
         self._look_at_sources()
-        run = index.ingest(selections_of(self._config), self._tuning())
         self._around.stop.then(run.stop)
         timer = Timer(self._config.limits.max_seconds or 0, self._around.stop, ["max_seconds"])
         timer.daemon = True

@@ -13,6 +13,7 @@ from indexer import encode
 from indexer.config import BatchConfig
 from indexer.errors import ConfigError, ExitCode, SourceError, TwinlensError
 from indexer.jobs.around import opened, selections_of
+from indexer.jobs.index import Where
 from indexer.report.text import printable
 from indexer.sources import Selection, glance, problem_of
 from indexer.store.door import is_server, shown
@@ -30,9 +31,9 @@ class Finding:
     code: ExitCode = ExitCode.DONE
 
 
-def check(config: BatchConfig, token: str | None) -> Iterator[Finding]:
+def check(config: BatchConfig, where: Where) -> Iterator[Finding]:
     """Yield what is found out about the collection, each source, and each place that is written to."""
-    yield _guarded("collection", lambda: _collection(config, token))
+    yield _guarded("collection", lambda: _collection(config, where))
     for selection in selections_of(config):
         subject = f"source {printable(shown(os.fsdecode(selection.path)))}"
         yield _guarded(subject, lambda selection=selection: _source(selection))  # type: ignore[misc]
@@ -59,15 +60,14 @@ def _guarded(subject: str, look: Callable[[], str]) -> Finding:
         return Finding(subject, f"{error.filename}: {error.strerror}", ExitCode.OUTSIDE)
 
 
-def _collection(config: BatchConfig, token: str | None) -> str:
-    uri, name = config.collection.uri, config.collection.name
-    place = f"{name} at {shown(uri)}" + (", signed in by TWINLENS_TOKEN" if token else "")
-    if not has_collection(uri, name, token=token):
+def _collection(config: BatchConfig, where: Where) -> str:
+    place = f"{where.collection} at {shown(where.uri)}"
+    if not has_collection(where.uri, where.collection, token=where.token):
         encoder = encode.load(config.encoder.weights, config.encoder.device)
-        if not is_server(uri):
-            _must_be_writable(Path(uri))
+        if not is_server(where.uri):
+            _must_be_writable(Path(where.uri))
         return f"{place}: none is there, the first run makes it with {encoder.spec.fingerprint}"
-    with opened(config, token, create=False) as index:
+    with opened(config, where, create=False) as index:
         counts, settings = index.count(), index.store.settings
     return f"{place}: {counts.originals} originals, {counts.copies} copies, radius {settings.radius:g}"
 

@@ -239,6 +239,14 @@ def test_the_log_can_be_json_lines(twinlens: Twinlens, archive: Path) -> None:
     assert all(row["time"].endswith("Z") and row["message"] for row in rows)
 
 
+def test_what_ends_a_run_early_is_json_too(twinlens: Twinlens, archive: Path) -> None:
+    """A fault of the configuration is one event of the log, where that is asked for on the command line."""
+    result = twinlens("batch", "--config", add(archive, "[limit]\n"), "--log-format", "json")
+    (row,) = (json.loads(line) for line in result.err.splitlines())
+    assert (result.code, row["event"], row["exit_code"]) == (2, "end", 2)
+    assert "did you mean limits?" in row["message"]
+
+
 def test_a_limit_of_images_is_reached_over_several_runs(twinlens: Twinlens, archive: Path) -> None:
     """Unchanged and broken files do not use it up, so that each run gets on; each but the last says why it ended."""
     reasons = []
