@@ -20,7 +20,8 @@ from indexer.errors import ConfigError, ExitCode, TwinlensError
 
 if TYPE_CHECKING:
     from indexer.config import BatchConfig
-    from indexer.jobs.around import Around, Stop
+    from indexer.jobs.around import Around
+    from indexer.jobs.stop import Stop
     from indexer.report.log import Log
 
 config_option = click.option(
@@ -55,7 +56,7 @@ def batch(clock: Callable[[], int], /, config_file: Path, check: bool, as_json: 
       twinlens batch --check                    rehearse
       twinlens batch --config /etc/twinlens.toml
     """  # noqa: D301 - click wants the character \b itself
-    from indexer.jobs.around import Stop  # noqa: PLC0415 - heavy, and not needed for --help
+    from indexer.jobs.stop import Stop  # noqa: PLC0415 - not needed for --help
 
     stop, log_format = Stop(), options["log_format"]
     try:

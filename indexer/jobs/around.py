@@ -7,34 +7,9 @@ from dataclasses import dataclass, field
 
 from indexer.config import BatchConfig
 from indexer.jobs.index import Index, Where, open_index
+from indexer.jobs.stop import Stop
 from indexer.report.log import Log
 from indexer.sources import Selection
-
-
-@dataclass(slots=True)
-class Stop:
-    """
-    A wish that the run ends early, from a signal's handler or another thread.
-
-    Attributes:
-        reason: `signal`, `max_seconds`, `max_images` or `report`; None while nobody wants it.
-
-    """
-
-    reason: str | None = None
-    _act: Callable[[], None] | None = None
-
-    def __call__(self, reason: str) -> None:
-        """Ask for it; the first reason counts."""
-        self.reason = self.reason or reason
-        if self._act:
-            self._act()
-
-    def then(self, act: Callable[[], None]) -> None:
-        """Call *act* when it is asked for, at once if it was."""
-        self._act = act
-        if self.reason:
-            act()
 
 
 @dataclass(frozen=True, slots=True)
