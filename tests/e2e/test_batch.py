@@ -97,6 +97,20 @@ def test_runs_are_listed(twinlens: Twinlens, archive: Path) -> None:
     assert (told["outcome"], told["seen"]) == ("done", 13)
 
 
+@pytest.mark.server
+@pytest.mark.slow
+def test_nights_on_a_server(twinlens: Twinlens, archive: Path, server_uri: str) -> None:
+    """A Milvus server serves as well: a first night, one that finds all unchanged, one that misses a file."""
+    file = add(archive, f'[collection]\nuri = "{server_uri}"\nname = "nights_{os.getpid()}"\n')
+    assert twinlens("batch", "--config", file).code == 5
+    assert twinlens("batch", "--config", file, "--check").code == 0
+    twinlens("batch", "--config", file)
+    assert [last(archive)[name] for name in SUMS] == [0, 0, 3, 10]
+    (archive / "photos/a-00.jpg").unlink()
+    assert twinlens("batch", "--config", file).code == 5
+    assert (last(archive)["sweep"]["vanished"], last(archive)["collection"]["originals"]) == (1, 4)
+
+
 def test_the_lowest_priority_number_makes_the_originals(twinlens: Twinlens, archive: Path) -> None:
     """The same file in two sources: the one that is read first leads."""
     for name in ("inbox", "best"):
