@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,13 +60,11 @@ def batch(clock: Callable[[], int], /, config_file: Path, check: bool, as_json: 
 
     stop, log_format = Stop(), options["log_format"]
     try:
-        with _stopping_politely(stop):
+        with nullcontext() if check else _stopping_politely(stop):
             config = _configured(config_file, options)
             log_format = config.log.format
             if check:
                 return _check(config, as_json=as_json)
-            gc.freeze()
-            gc.enable()
             return _run(config, _around(config, stop, clock), as_json=as_json)
     except TwinlensError as error:
         if log_format != "json" or check:
@@ -100,16 +98,16 @@ def _stopping_politely(stop: Stop) -> Iterator[None]:
 
 def _configured(file: Path, options: dict[str, Any]) -> BatchConfig:
     """Return the configuration, with what the command line and the environment override."""
-    from indexer.config import load  # noqa: PLC0415 - as above
+    from indexer.config import checked_command, load  # noqa: PLC0415 - as above
 
-    config = load(file)
+    config, told = load(file), options["notify"]
     limits = {name: options[name] for name in ("max_seconds", "max_images") if options[name] is not None}
     uri = os.environ.get("TWINLENS_URI")
     return replace(
         config,
         collection=replace(config.collection, uri=uri) if uri else config.collection,
         limits=replace(config.limits, **limits),
-        notify=replace(config.notify, command=options["notify"]) if options["notify"] else config.notify,
+        notify=config.notify if told is None else replace(config.notify, command=checked_command(told)),
         log=replace(config.log, format=options["log_format"]) if options["log_format"] else config.log,
     )
 
@@ -124,6 +122,8 @@ def _run(config: BatchConfig, around: Around, *, as_json: bool) -> int:
     from indexer.jobs.batch import batch as do  # noqa: PLC0415 - as above
     from indexer.report.text import batch_lines, summary_lines  # noqa: PLC0415 - as above
 
+    gc.freeze()
+    gc.enable()
     summary = do(config, around)
     if as_json:
         click.echo(json.dumps(summary.as_row(), ensure_ascii=False))

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from indexer.config.rules import Rule, Unfit
+from indexer.config.rules import COMMAND, Rule, Unfit
 from indexer.config.values import TABLES, BatchConfig, Source
 from indexer.errors import ConfigError
 
@@ -38,6 +38,15 @@ def load(path: Path) -> BatchConfig:
 
     """
     return _Reader(path.resolve()).read()
+
+
+def checked_command(text: str) -> str:
+    """Return the command *text*, given elsewhere than in a file, if it could stand there; raises ConfigError."""
+    try:
+        COMMAND.take(text, Path())
+    except Unfit as error:
+        raise ConfigError(f"{text!r} is no command: {error or COMMAND.allowed}") from error
+    return text
 
 
 class _Reader:

@@ -275,7 +275,7 @@ class _Night:
     def _tell_others(self, summary: BatchSummary) -> None:
         """Write the metrics and run the command; when that fails, it is said, and changes nothing else."""
         row, config = summary.as_row(), self._config
-        level = "info" if summary.error is None else "error"
+        level = "error" if summary.error else "warning" if summary.absent else "info"
         told = {name: value for name, value in row.items() if name not in ("config", "configuration")}
         self._log("end", last_words(summary), level, **told)
         if config.metrics.file:

@@ -69,7 +69,7 @@ def last_words(summary: BatchSummary) -> str:
     """Return the run in one line."""
     sums = summary.run
     how = summary.error or (f"cut short ({summary.reason}), the next run goes on" if sums.interrupted else "done")
-    how += f", without {len(summary.absent)} sources" if summary.absent else ""
+    how += f", without {', '.join(summary.absent)}" if summary.absent and not summary.error else ""
     return f"{how}; {sums.seen} images, exit code {int(summary.exit_code)}"
 
 

@@ -95,7 +95,7 @@ def counter(arguments: Sequence[Path], options: SourceOptions) -> Callable[[], i
 def glance(item: Item, seconds: float) -> tuple[int, bool]:
     """Count the images of *item* for at most so many *seconds*; return how many, and whether that is all of them."""
     end, count = time.monotonic() + seconds, 0
-    for offer in open_items([item], SourceOptions(skip_compressed=True)):
+    for offer in open_items([item]):
         count += isinstance(offer, ImageRecord)
         if time.monotonic() > end:
             return count, False

@@ -137,7 +137,7 @@ def test_an_absent_source_does_not_stop_the_others(twinlens: Twinlens, archive: 
     """Exit code 3 at the end, said once, and all others are read."""
     add(archive, '[[source]]\npath = "/mnt/nowhere"\n')
     result = twinlens("batch", "--config", archive / "twinlens.toml")
-    assert (result.code, result.err.count("/mnt/nowhere")) == (3, 1)
+    assert (result.code, result.err.count("source absent: /mnt/nowhere")) == (3, 1)
     assert (last(archive)["absent"], last(archive)["copy"]) == (["/mnt/nowhere"], 6)
     assert "source absent" in twinlens("runs", "--config", archive / "twinlens.toml").out
 
@@ -240,6 +240,13 @@ def test_a_notification_that_fails_changes_no_exit_code(twinlens: Twinlens, arch
     assert result.code == 5
     assert "the notification failed: 'false' exited with 1" in result.err
     assert "nowhere/t.prom: No such file" in result.err
+
+
+@pytest.mark.parametrize("text", ["mail 'x", " "])
+def test_a_command_that_is_none_is_refused_before_the_run(twinlens: Twinlens, archive: Path, text: str) -> None:
+    """Exit code 2 at once, not a surprise at the end of the night."""
+    result = twinlens("batch", "--config", archive / "twinlens.toml", "--notify", text)
+    assert (result.code, "is no command" in result.err, (archive / "reports").exists()) == (2, True, False)
 
 
 def test_the_log_can_be_json_lines(twinlens: Twinlens, archive: Path) -> None:
