@@ -122,6 +122,7 @@ class Sweep:
         self._gone, self._lost = Names(), Names()
         self._wanted, self._held = Names(), Names()
         self._doubled = Names()
+        self._marked = False
         self._vanished = self._returned = self._removed = self._moved = self._promoted = self._missing = 0
 
     def __call__(self) -> SweepSummary:
@@ -129,7 +130,8 @@ class Sweep:
         self._survey()
         if self._gone:
             self._find_twins()
-        self._settle()
+        if self._gone or self._marked:
+            self._settle()
         if self._lost:
             self._remove_originals()
         if self._doubled:
@@ -164,6 +166,7 @@ class Sweep:
             for root in self._sighted.above(head.uri):
                 self._count(census[root.uri], head, gone=gone is True)
             (copies if head.original else originals).add(head.uri)
+            self._marked |= head.missing_since is not None
             if gone:
                 self._gone.add(head.uri)
                 self._wanted.add(head.sha256)
