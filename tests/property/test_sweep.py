@@ -68,6 +68,8 @@ def test_a_collection_holds_what_is_there(kept: Settings, history: list[list[Edi
         assert rows(store) == before
 
 
+TWINS = [Image("disk/a", 0, 0), Image("disk/b", 0, 0)]
+
 LEFT_BEHIND = [Image("disk/a", 0, 0), Image("disk/b", 1, 0), Image("disk/c", 1, -1), Image("disk/h", 3, 1)]
 """A group of three and another original near its second: the third must not come before a twin of the second."""
 
@@ -90,6 +92,8 @@ def test_a_killed_night_heals(  # noqa: PLR0917 - one for each thing that is dra
 
 
 @given(both, crowds, losses, losses, edits, all_limits)
+@example(SETTINGS, TWINS, [], ["disk/a"], [Image("disk/b", 0, 3), Image("disk/c", 0, 2)], Limits())
+@example(SETTINGS, TWINS, [], ["disk/a"], [Image("disk/a", 0, 0)], Limits())
 @settings(max_examples=400, deadline=None)
 def test_a_killed_night_heals_whatever_comes_next(  # noqa: PLR0917 - one for each thing that is drawn
     kept: Settings, crowd: list[Image], first: list[Edit], last: list[Edit], after: list[Edit], limits: Limits
