@@ -10,8 +10,10 @@ import gc
 import os
 import signal
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import version
+from time import time_ns
 
 import click
 
@@ -22,8 +24,14 @@ _COMMANDS = {
     "query": "Tell whether images are copies of what the collection holds; nothing is stored.",
     "status": "Show what the collection is and how many images it holds.",
     "show": "Show the record of one image, and its group.",
+    "batch": "Do one unattended run over the configured sources, as cron calls it every night.",
+    "init": "Write a commented configuration for batch.",
+    "runs": "List the runs of batch whose reports are kept.",
     "demo": "Make a small archive of edited photographs, ingest it, and show what was found.",
 }
+
+_MODULES = {"runs": "history"}
+"""Commands whose module has another name."""
 
 
 class _Lazy(click.Group):
@@ -35,7 +43,8 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"indexer.cli.{cmd_name}"), cmd_name)
+        module = import_module(f"indexer.cli.{_MODULES.get(cmd_name, cmd_name)}")
+        command: click.Command = getattr(module, cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
@@ -53,6 +62,7 @@ def cli() -> None:
       twinlens ingest photos/ scans.tar     index an archive and list its copies
       twinlens query upload.jpg             is this one there already?
       twinlens show photos/a.jpg            an image's record and its group
+      twinlens batch                        the same every night, unattended
 
     The index is a Milvus collection: by default the file ./twinlens.db (Milvus Lite), or a
     Milvus server with --uri http://host:19530 and the environment variable TWINLENS_TOKEN
@@ -76,10 +86,14 @@ def main() -> None:
     sys.exit(run(sys.argv[1:]))
 
 
-def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one for each way to end
-    """Return the exit code of the command line *arguments*; every error that is the user's is one line."""
+def run(arguments: list[str], clock: Callable[[], int] = time_ns) -> int:  # noqa: PLR0911 - one for each way to end
+    """
+    Return the exit code of the command line *arguments*; every error that is the user's is one line.
+
+    *clock* tells the time in nanoseconds since the epoch to what ages, which is the scheduled batch.
+    """
     try:
-        with cli.make_context("twinlens", arguments) as context:  # not main(): it has exit codes of its own
+        with cli.make_context("twinlens", arguments, obj=clock) as context:  # not main(): it has exit codes of its own
             code = cli.invoke(context)
         sys.stdout.flush()
     except click.exceptions.Exit as stop:

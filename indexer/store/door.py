@@ -58,6 +58,7 @@ _WRONG: dict[str, str] = {
 """What time will not mend, by patterns in errors and in their causes: pymilvus calls it all `Fail connecting`."""
 
 _OUTAGE_TEXT = re.compile(r"(?i)unavailable|fail connecting|not available|node offline|channel not|closed channel")
+_FULL_TEXT = re.compile(r"(?i)no space left|disk quota exceeded")
 
 
 @functools.cache
@@ -148,6 +149,8 @@ class Caller:
             told = f"does not answer; is Milvus running there, and reachable from here{plainly}"
         elif "DEADLINE_EXCEEDED" in text:
             told = f"did not answer within {self.timeout_s:g} s; try again later"
+        elif _FULL_TEXT.search(text):
+            told = "has no room left; free disk space there, and run again to go on"
         elif "UNIMPLEMENTED" in text:
             told = "is no Milvus server of version 2.3 or later"
         else:

@@ -103,6 +103,18 @@ def open_existing(
         return _opened(table, uri, None)
 
 
+def has_collection(
+    uri: str, collection: str, *, token: str | None = None, timeout_s: float = TIMEOUT_S, tls: Tls = NO_TLS
+) -> bool:
+    """Return whether *collection* is at *uri*; nothing is made. Raises as open_existing does, were it there."""
+    if not is_server(uri) and not checked_path(uri).is_dir():
+        return False
+    with _connected(uri, collection, token, timeout_s, create=False, tls=tls) as table:
+        there = table.description() is not None
+        table.close()
+    return there
+
+
 @contextmanager
 def _connected(  # noqa: PLR0913 - as the two above
     uri: str, name: str, token: str | None, timeout_s: float, *, create: bool, tls: Tls = NO_TLS

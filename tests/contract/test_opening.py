@@ -14,7 +14,7 @@ from pymilvus import MilvusClient
 from indexer.errors import ConfigError, LockHeld, StoreError
 from indexer.records import Counts, Entry, Settings
 from indexer.store import lite, stamp
-from indexer.store.milvus import open_existing, open_store
+from indexer.store.milvus import has_collection, open_existing, open_store
 
 SETTINGS = Settings("network@1", dim=8, radius=0.01)
 A = Entry("a", "a" * 64, 1, 1, 1, 1, "JPEG", None, None, exact=False, descriptor=np.zeros(8, dtype=np.float32))
@@ -42,6 +42,14 @@ def test_settings_and_entries_survive_reopening(uri: str, made: str) -> None:
         for store in (again, existing):
             assert (store.settings, store.get(["a"]), store.count()) == (SETTINGS, {"a": A}, Counts(1, 0))
             assert store.near(A.descriptor[None])[0].matches[0].uri == "a"
+
+
+def test_whether_there_is_a_collection_is_told_without_making_one(uri: str, made: str) -> None:
+    """One that is there, one that is not, and a Milvus Lite file that is not."""
+    assert [has_collection(uri, name) for name in (made, "nowhere", "nowhere")] == [True, False, False]
+    if "://" not in uri:
+        assert not has_collection(f"{uri}.nowhere.db", made)
+        assert not Path(f"{uri}.nowhere.db").exists()
 
 
 def test_two_stores_on_one_collection_see_each_others_writes(uri: str, made: str) -> None:
