@@ -2,7 +2,7 @@
 Measure what growth costs: an ingest and a query in collections that hold more and more, as whole processes.
 
     python scripts/bench_growth.py archive.db 1000 10000 100000
-    python scripts/bench_growth.py http://127.0.0.1:19530 1000 100000 1000000
+    python scripts/bench_growth.py server 1000 100000 1000000         # starts one for the while
 
 Each collection is filled once with so many random originals, with thumbnails, drawn at the encoder's own length.
 On Milvus Lite each is a file of its own, beside the path that is named. Each round then ingests the same new pictures
@@ -14,13 +14,14 @@ of the collection. `twinlens --help` is timed too, which touches nothing.
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from measuring import ROOT, Spent, median, row, timed, twinlens, versions
+from measuring import ROOT, Sheet, Spent, at_address, median, timed, twinlens, versions
 
 PACKAGES = ("twinlens", "pymilvus", "milvus-lite", "faiss-cpu", "onnxruntime", "numpy")
 SURROUNDINGS = {"PYTHONPATH": str(ROOT)}
@@ -89,22 +90,22 @@ def kept(uri: str, collection: str, folder: Path) -> tuple[Spent, Spent, Spent]:
         return one_round(str(copy), collection, folder)
 
 
-def bench(options: argparse.Namespace, folder: Path) -> None:
+def bench(sheet: Sheet, uri: str, options: argparse.Namespace, folder: Path) -> None:
     """Print a row for each size."""
-    places = {count: place_of(options.uri, count) for count in options.counts}
+    places = {count: place_of(uri, count) for count in options.counts}
     for count, place in places.items():
         beside("fill", *place, count)
     rounds: dict[int, list[tuple[Spent, Spent, Spent]]] = {count: [] for count in places}
     for _ in range(options.runs):
         for count, place in places.items():
             rounds[count].append(kept(*place, folder))
-    print(row(*HEAD) + "\n" + row(*["---:"] * len(HEAD)))
+    sheet.begin(*HEAD)
     first = 0.0
     for count, spent in rounds.items():
         one, many, query = (median([each[place] for each in spent]) for place in range(3))
         cost = 1000 * (many.wall_s - one.wall_s) / options.images
         first = first or cost
-        print(row(count, one.wall_s, many.wall_s, cost, cost / first, query.wall_s, round(many.peak_mb)), flush=True)
+        sheet.add(count, one.wall_s, many.wall_s, cost, cost / first, query.wall_s, round(many.peak_mb))
 
 
 def place_of(uri: str, count: int) -> tuple[str, str]:
@@ -138,18 +139,24 @@ def main(arguments: Sequence[str]) -> None:
 
 def _measure(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description="Measure ingests and queries in collections of growing size.")
-    parser.add_argument("uri", help="a Milvus Lite file that does not exist yet, or a server's address")
+    parser.add_argument("uri", help="a Milvus Lite file that does not exist yet, a server's address, or `server`")
     parser.add_argument("counts", type=int, nargs="+", help="entries")
     parser.add_argument("--images", type=int, default=1000, help="how many pictures to ingest (1000)")
     parser.add_argument("--runs", type=int, default=3, help="rounds (3)")
     parser.add_argument("--data", type=Path, default=ROOT / "../shared/data/train", help="a tar, or a folder of them")
-    options = parser.parse_args(arguments)
-    print(", ".join(f"{name} {value}" for name, value in versions(*PACKAGES).items()))
+    parser.add_argument("--json", type=Path, help="write the table to this file, too")
+    options, found = parser.parse_args(arguments), versions(*PACKAGES)
+    print(", ".join(f"{name} {value}" for name, value in found.items()))
     with tempfile.TemporaryDirectory() as temporary:
         pictures(options.data, Path(temporary), options.images)
         helped = median([measured(twinlens("--help")) for _ in range(5)])
         print(f"twinlens --help: {helped.wall_s:.2f} s; {options.images} pictures, medians of {options.runs} rounds\n")
-        bench(options, Path(temporary))
+        sheet = Sheet()
+        with at_address(options.uri) as (uri, _):
+            bench(sheet, uri, options, Path(temporary))
+        if options.json:
+            told = {"arguments": list(arguments), "versions": found, "help_s": helped.wall_s, "rows": sheet.rows}
+            options.json.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

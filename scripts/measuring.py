@@ -12,8 +12,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import perf_counter
@@ -97,6 +98,24 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join(lines)
 
 
+@dataclass(slots=True)
+class Sheet:
+    """A table that is printed line by line; `rows` keeps it by column."""
+
+    head: Sequence[str] = ()
+    rows: list[dict[str, object]] = field(default_factory=list)
+
+    def begin(self, *head: str) -> None:
+        """Print the names of the columns."""
+        self.head = head
+        print(row(*head) + "\n" + row(*["---:"] * len(head)))
+
+    def add(self, *cells: object) -> None:
+        """Print a line."""
+        self.rows.append(dict(zip(self.head, cells, strict=True)))
+        print(row(*cells), flush=True)
+
+
 def versions(*packages: str) -> dict[str, str]:
     """Return the versions of Python, of the machine's kind, and of those *packages* that are installed."""
     found = {"Python": platform.python_version(), "cores": str(os.cpu_count()), "machine": platform.machine()}
@@ -108,3 +127,36 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "absent"
+
+
+def resident_mb(pid: int | str = "self") -> float | None:
+    """Return the MiB that a process and its descendants hold now; None where the system does not tell."""
+    try:
+        held = _pages(pid)
+        children = Path(f"/proc/{pid}/task").glob("*/children")
+        pids = [child for threads in children for child in threads.read_text("ascii").split()]
+    except OSError:
+        return None
+    return held * os.sysconf("SC_PAGE_SIZE") / 2**20 + sum(resident_mb(child) or 0.0 for child in pids)
+
+
+def _pages(pid: int | str) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1])
+
+
+@contextmanager
+def at_address(uri: str) -> Iterator[tuple[str, int | None]]:
+    """Yield the address, and the process id of a server that was started because *uri* is `server`."""
+    if uri != "server":
+        yield uri, None
+        return
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        command: list[str | Path] = [sys.executable, ROOT / "tests" / "milvus_server.py", folder, "pace=usual"]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            address = process.stdout.readline().strip()
+            if not address:
+                sys.exit("the Milvus server did not start; it needs the package milvus (extra test)")
+            yield address, process.pid
+            process.stdin.close()

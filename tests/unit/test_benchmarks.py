@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import sys
 import tarfile
 from pathlib import Path
 
+import numpy as np
 import pictures
 import pytest
 from PIL import Image
@@ -15,6 +17,9 @@ SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 sys.path.append(str(SCRIPTS))
 
 import bench_ingest  # noqa: E402 - scripts are no package
+import bench_search  # noqa: E402 - as above
+import descriptors  # noqa: E402 - as above
+import indexes  # noqa: E402 - as above
 import measuring  # noqa: E402 - as above
 import peers  # noqa: E402 - as above
 import photos  # noqa: E402 - as above
@@ -127,3 +132,43 @@ def test_an_ingest_and_its_limit_are_measured(tmp_path: Path) -> None:
     assert len(log.runs) == 4
     assert log.stages[bench_ingest.INGEST][0]["encode"] > 0
     assert "encode" not in log.stages[bench_ingest.UNCHANGED][0]
+
+
+def test_alike_descriptors_have_neighbours() -> None:
+    """Of data that are alike about 30 % have another within the radius, some at distance 0; of others none."""
+    near = descriptors.within(descriptors.alike(2000), descriptors.alike(2000))
+    assert 0.25 < np.mean([len(rows) > 1 for rows in near]) <= 0.31
+    apart = descriptors.points(2000, descriptors.NORM, descriptors.SEED)
+    assert descriptors.within(apart, apart) == [{n} for n in range(2000)]
+
+
+def test_questions_have_the_answers_that_they_are_made_for() -> None:
+    """Two of three queries lie within the radius of a row, and every third of none."""
+    stored = descriptors.points(500, descriptors.NORM, descriptors.SEED)
+    truth = descriptors.within(stored, descriptors.questions(stored, 30))
+    assert [len(rows) for rows in truth] == [1, 1, 0] * 10
+
+
+def test_a_search_is_measured_against_brute_force(lite_uri: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The table has a row for each kind of data and index, and the store's own index finds everything."""
+    sheet = measuring.Sheet()
+    options = argparse.Namespace(counts=[600], queries=30, index=["as it is"])
+    bench_search.bench_search(sheet, lite_uri, options, None)
+    assert [(row["data"], row["index"]) for row in sheet.rows] == [("apart", "as it is"), ("alike", "as it is")]
+    assert [row["recall %"] for row in sheet.rows] == [100.0, 100.0]
+    assert capsys.readouterr().out.startswith("| rows | data | index |")
+
+
+def test_indexes_suit_the_back_end() -> None:
+    """A server has more indexes to choose from than Milvus Lite, and a choice is by the beginning of a name."""
+    assert list(indexes.indexes("a.db", 10_000)) == ["as it is", "HNSW, ef 128"]
+    assert list(indexes.indexes("http://host:19530", 10_000, ("IVF",))) == [
+        "IVF_FLAT, 16 of 512 lists",
+        "IVF_FLAT, 128 of 512 lists",
+    ]
+
+
+def test_a_process_knows_what_it_holds() -> None:
+    """The memory of this process is told where the system tells it."""
+    held = measuring.resident_mb()
+    assert held is None or held > 10
