@@ -6,6 +6,8 @@ Together with a search made when the batch began, they answer as if every image 
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 import numpy as np
 import numpy.typing as npt
 
@@ -50,10 +52,11 @@ class Shelf:
 
 
 class Originals:
-    """The originals that were added, and the stored ones that were replaced, since a search was made."""
+    """The originals that were added, and the stored ones that were replaced or are *lost*, since a search was made."""
 
-    def __init__(self, radius: float) -> None:
+    def __init__(self, radius: float, lost: Container[str] = ()) -> None:
         self._shelf = Shelf(radius)
+        self._lost = lost
         self._replaced: set[str] = set()
 
     def add(self, uri: str, vector: Vector, thumbnail: bytes) -> None:
@@ -68,5 +71,5 @@ class Originals:
 
     def near(self, query: Vector, stored: Hits, *, but: str) -> list[Match]:
         """Return all originals within the radius of *query* (D,), given what was *stored*, except *but*."""
-        matches = [match for match in stored.matches if match.uri not in self._replaced]
+        matches = [m for m in stored.matches if m.uri not in self._replaced and m.uri not in self._lost]
         return [match for match in matches + self._shelf.near(query) if match.uri != but]

@@ -129,6 +129,7 @@ class Entry:
             read without it (see Store).
         look: what confirmed a copy; None where none was needed.
         lookalike: the nearest original that was refuted, for an original; None where there was none.
+        missing_since: when a sweep first found that the file is gone; None while it is there.
 
     """
 
@@ -146,6 +147,7 @@ class Entry:
     thumbnail: bytes = field(default=b"", repr=False, compare=False)
     look: Look | None = None
     lookalike: Lookalike | None = None
+    missing_since: int | None = None
 
     @property
     def id(self) -> str:
@@ -156,6 +158,16 @@ class Entry:
     def is_original(self) -> bool:
         """Whether this entry leads a group (perhaps of one)."""
         return self.original is None
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a sweep needs to know of an Entry; the fields are the entry's."""
+
+    uri: str
+    sha256: str
+    original: str | None
+    missing_since: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from indexer.records import Verdict
+from indexer.sources import Sighted
 from indexer.stages import Stopwatch
 from indexer.summary import RunSummary, Tally
 
@@ -22,6 +23,7 @@ class Run:
         ignored: returns how many files the sources passed over, by now.
         config: what was in force.
         tally: the counts.
+        sighted: what an ingest saw, for a sweep; None for a query.
 
     """
 
@@ -30,10 +32,17 @@ class Run:
     ignored: Callable[[], int]
     config: dict[str, Any]
     tally: Tally
+    sighted: Sighted | None = None
 
     def __iter__(self) -> Iterator[Verdict]:
         """Yield verdicts in the order of the sources; one that was yielded by an ingest is stored."""
-        return self.tally.count(self.verdicts)
+        return self.tally.count(self._noted())
+
+    def _noted(self) -> Iterator[Verdict]:
+        for verdict in self.verdicts:
+            if self.sighted:
+                self.sighted.seen.add(verdict.uri)
+            yield verdict
 
     def stop(self) -> None:
         """Take no more images; those in flight are finished and yielded, so that none is stored in silence."""

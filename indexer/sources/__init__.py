@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from indexer.sources.opening import Item, address, check_sources, counter, open_items, open_sources
 from indexer.sources.options import SourceOptions, SourceStats
+from indexer.sources.sighted import Sighted
 
 __all__ = [
     "Item",
+    "Sighted",
     "SourceOptions",
     "SourceStats",
     "address",

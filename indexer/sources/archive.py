@@ -67,11 +67,12 @@ class Shelf:
             taken = not self.sieve.ignores(name, archives=False)
         else:
             taken = is_image(name) or name == self.wanted
-        if not taken:
-            return None
-        unique = self.names.unique(name)
-        chosen = self.sieve.takes(self.below + name) if self.wanted is None else unique == self.wanted
-        return self.container.uri + MEMBER_MARK + unique if chosen else None
+        unique = self.names.unique(name) if taken else name
+        uri = self.container.uri + MEMBER_MARK + unique
+        if taken and (self.sieve.takes(self.below + name) if self.wanted is None else unique == self.wanted):
+            return uri
+        self.sieve.stats.sighted.seen.add(uri)
+        return None
 
     def record(self, uri: str, size: int, read: Callable[[], bytes], held: int = 0) -> ImageRecord | Failure:
         """Return the record of the member at *uri*."""

@@ -19,6 +19,26 @@ from indexer.sources.naming import offered, printable, too_many_bytes
 _NONBLOCK: int = getattr(os, "O_NONBLOCK", 0)
 
 
+def is_there(path: str) -> bool | None:
+    """Tell whether anything is at *path*; None where the system does not tell (no permission, a failing disk)."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError):
+        return None
+    return True
+
+
+def holds_something(folder: str) -> bool:
+    """Tell whether *folder* is there, and not empty."""
+    try:
+        with os.scandir(folder) as entries:
+            return next(entries, None) is not None
+    except OSError:
+        return False
+
+
 def file_record(path: str, max_bytes: int) -> ImageRecord | Failure:
     """Return the record of the file at *path*, which is to be a real path."""
     try:

@@ -8,15 +8,17 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from indexer.errors import SourceError
-from indexer.records import Failure
+from indexer.records import Failure, ImageRecord
 from indexer.sources import listing, memory, remote, tarred, zipped
 from indexer.sources.archive import Container, Offers, Shelf, local_container, only, wanting
 from indexer.sources.folder import Walker
-from indexer.sources.local import explained, file_record
+from indexer.sources.local import explained, file_record, holds_something, is_there
 from indexer.sources.naming import MEMBER_MARK, printable, without_dots
 from indexer.sources.options import TAR_ENDINGS, Sieve, SourceOptions, SourceStats, is_archive
+from indexer.sources.sighted import Root
 
 Path = str | os.PathLike[str]
 Item = Path | bytes | tuple[str, bytes]
@@ -50,7 +52,10 @@ def open_items(items: Iterable[Item], options: SourceOptions | None = None, stat
         ConfigError: a package or pattern is amiss.
     """
     options = options or SourceOptions()
-    opener = _Opener(options, Sieve(options, stats or SourceStats()))
+    stats = stats or SourceStats()
+    if isinstance(items, list | tuple):
+        stats.sighted.named = partial(_places, items)
+    opener = _Opener(options, Sieve(options, stats))
     return (offer for item in items for offer in opener.open(item))
 
 
@@ -86,12 +91,19 @@ def address(text: str) -> str:
     return real if member is None else real + MEMBER_MARK + without_dots(member)
 
 
+def _places(items: Iterable[Item]) -> list[str]:
+    """Return the URIs of those *items* that name what lies somewhere: no bytes, and not standard input."""
+    texts = (os.fsdecode(item) for item in items if not isinstance(item, bytes | tuple))
+    return [address(text) for text in texts if text != _STDIN and "\0" not in text]
+
+
 class _Opener:
     """Opens items one after another; folders that it entered before it does not enter again."""
 
     def __init__(self, options: SourceOptions, sieve: Sieve) -> None:
         self._options = options
         self._sieve = sieve
+        self._sighted = sieve.stats.sighted
         self._walker = Walker(sieve, options.max_bytes, lambda path, below: self._local_archive(path, below, below))
 
     def open(self, item: Item) -> Offers:
@@ -117,14 +129,25 @@ class _Opener:
             yield Failure(printable(text[:200]), "bad-name", reason)
             return
         path, member = _split(text.removeprefix(_LOCAL_URL))
+        real = _real(path)
         if os.path.isdir(path):
-            yield from self._walker.walk(os.path.realpath(path))
+            root = self._sighted.root(real, is_there, partial(holds_something, real))
+            yield from root.follow(self._walker.walk(real))
         elif is_archive(path) and os.path.exists(path):
-            yield from self._local_archive(os.path.realpath(path), path, "", member)
-        elif member is not None or not os.path.lexists(path):
-            yield Failure(printable(_real(path)), "missing", "There is no such file; check the name.")
+            offers = self._local_archive(real, path, "", member)
+            archive = self._sighted.root(real, is_there, partial(os.path.exists, real)) if member is None else None
+            yield from archive.follow(offers) if archive else offers
+        elif os.path.exists(path) and member is None:
+            yield file_record(real, self._options.max_bytes)
         else:
-            yield file_record(_real(path), self._options.max_bytes)
+            yield self._missing(real, member)
+
+    def _missing(self, path: str, member: str | None) -> ImageRecord | Failure:
+        """Return the rejection of what is not at *path*: nothing, or a link that leads to nothing."""
+        self._sighted.missed(path)
+        if member is None and os.path.lexists(path):
+            return file_record(path, self._options.max_bytes)
+        return Failure(printable(path), "missing", "There is no such file; check the name.")
 
     def _local_archive(self, path: str, name: str, below: str, member: str | None = None) -> Offers:
         try:
@@ -143,21 +166,29 @@ class _Opener:
         if member is not None:
             shelf = wanting(shelf, member)
         offers = zipped.members(shelf) if compression is None else tarred.members(shelf, compression)
-        yield from offers if member is None else only(offers, shelf)
+        yield from self._sighted.follow_archive(container.uri, offers) if member is None else only(offers, shelf)
 
     def _url(self, text: str) -> Offers:
         url, mark, member = text.partition(MEMBER_MARK)
         place = remote.connect(url)
         found = place.look()
         if isinstance(found, Failure):
+            self._sighted.missed(place.uri)
             yield found
         elif found.is_folder:
-            for child in place.walk(self._sieve):
-                yield from self._remote_child(place, child)
+            yield from self._remote_root(place).follow(self._remote_folder(place))
         elif is_archive(found.below):
-            yield from self._members(place.container(found), found.below, "", member if mark else None)
+            offers = self._members(place.container(found), found.below, "", member if mark else None)
+            yield from offers if mark else self._remote_root(place).follow(offers)
         else:
             yield place.record(found, self._options.max_bytes)
+
+    def _remote_root(self, place: remote.Remote) -> Root:
+        return self._sighted.root(place.uri, place.is_there, place.remains)
+
+    def _remote_folder(self, place: remote.Remote) -> Offers:
+        for child in place.walk(self._sieve):
+            yield from self._remote_child(place, child)
 
     def _remote_child(self, place: remote.Remote, child: remote.Found | Failure) -> Offers:
         if isinstance(child, Failure):

@@ -10,6 +10,7 @@ from typing import BinaryIO
 from pathspec import GitIgnoreSpec
 
 from indexer.errors import ConfigError
+from indexer.sources.sighted import Sighted
 
 MAX_BYTES = 2**30
 """Bytes of the largest file that is read as an image by default."""
@@ -63,15 +64,17 @@ class SourceOptions:
 @dataclass(slots=True)
 class SourceStats:
     """
-    What the sources passed over so far.
+    What the sources passed over so far, and what they leave for a sweep.
 
     Attributes:
         ignored: files that are no images by their name, links inside archives, and archives inside archives.
         excluded: images, folders and archives that the patterns left out.
+        sighted: which roots there are, and which members of archives were passed over.
     """
 
     ignored: int = 0
     excluded: int = 0
+    sighted: Sighted = field(default_factory=Sighted, compare=False)
 
 
 class Sieve:

@@ -67,6 +67,20 @@ class Remote:
             return Failure(self.uri, "unreachable", f"It cannot be reached ({_told(error)}); check address and access.")
         return Found(self.uri, self.uri.rpartition("/")[2], info, info["type"] == "directory")
 
+    def is_there(self, uri: str) -> bool | None:
+        """Tell whether anything is at *uri*, which is this one or lies below it; None where that cannot be told."""
+        try:
+            self.system.info(self.path.rstrip("/") + uri[len(self.uri) :])
+        except FileNotFoundError:
+            return False
+        except Exception:  # noqa: BLE001 - as above
+            return None
+        return True
+
+    def remains(self) -> bool:
+        """Tell whether something is there now."""
+        return self.is_there(self.uri) is True
+
     def walk(self, sieve: Sieve) -> Generator[Found | Failure, None, None]:
         """Yield the images and archives below the URL at any depth, by the order of the names' bytes."""
         pending = [self._children(self.uri, self.path)]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from indexer.records import Counts, Entry, Hits, Matrix, Settings
+from indexer.records import Counts, Entry, Head, Hits, Matrix, Settings
 
 
 class Store(Protocol):
@@ -72,6 +72,18 @@ class Store(Protocol):
 
     def entries(self) -> Iterator[Entry]:
         """Yield every entry, in no particular order."""
+        ...
+
+    def heads(self) -> Iterator[Head]:
+        """
+        Yield the head of every row, in no particular order; of a URI in both partitions, both.
+
+        Rows that are written or removed meanwhile may come or not; no other is lost or comes twice for that.
+        """
+        ...
+
+    def mark(self, uris: Sequence[str], missing_since: int | None) -> None:
+        """Set `missing_since` in the rows of *uris*, which stay as they are otherwise; absent ones are ignored."""
         ...
 
     def count(self) -> Counts:

@@ -70,6 +70,8 @@ def _about_numbers(entry: Entry) -> str | None:
     numbers = (entry.size, entry.mtime_ns, entry.width, entry.height)
     if any(number not in _INT64 for number in numbers):
         return f"size, time, width or height is beyond 64 bits: {numbers}"
+    if entry.missing_since is not None and not 0 < entry.missing_since < 2**63:
+        return f"{entry.missing_since} is not a time since which it is missing"
     if entry.distance is not None and not 0 <= entry.distance < np.inf:
         return f"{entry.distance} is not a distance"
     return None

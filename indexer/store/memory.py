@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from indexer import metric
-from indexer.records import Counts, Entry, Hits, Match, Matrix, Settings, Vector
+from indexer.records import Counts, Entry, Head, Hits, Match, Matrix, Settings, Vector
 from indexer.store.check import check_entries, check_queries
 
 
@@ -67,6 +67,16 @@ class MemoryStore:
         """See Store.entries."""
         yield from self._originals.values()
         yield from self._copies.values()
+
+    def heads(self) -> Iterator[Head]:
+        """See Store.heads."""
+        entries = list(self.entries())
+        return (Head(e.uri, e.sha256, e.original, e.missing_since) for e in entries)
+
+    def mark(self, uris: Sequence[str], missing_since: int | None) -> None:
+        """See Store.mark."""
+        rows = [part[uri] for part in (self._originals, self._copies) for uri in uris if uri in part]
+        self.put([replace(row, missing_since=missing_since) for row in rows])
 
     def count(self) -> Counts:
         """See Store.count."""

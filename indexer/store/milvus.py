@@ -18,19 +18,22 @@ import numpy as np
 
 from indexer import metric
 from indexer.errors import ConfigError
-from indexer.records import Counts, Entry, Hits, Match, Matrix, Settings, Vector, entry_id
+from indexer.records import Counts, Entry, Head, Hits, Match, Matrix, Settings, Vector, entry_id
 from indexer.store.check import check_entries, check_queries
 from indexer.store.collection import BOUNDED, LIMIT, STRONG, Collection, Found, Row
 from indexer.store.door import CONNECT_S, Caller, is_server, library, shown
 from indexer.store.lite import LiteCollection, checked_path, hold
 from indexer.store.rows import (
     COPIES,
+    HEAD,
     NEAR,
     ORIGINALS,
+    WHOLE,
     partition_of,
     row_id,
     thumbnail_of,
     to_entry,
+    to_head,
     to_row,
 )
 from indexer.store.stamp import refuse_mixing, settings_of
@@ -264,6 +267,17 @@ class MilvusStore:
     def entries(self) -> Iterator[Entry]:
         """See Store.entries."""
         return map(to_entry, self.table.rows())
+
+    def heads(self) -> Iterator[Head]:
+        """See Store.heads."""
+        return map(to_head, self.table.rows(fields=HEAD))
+
+    def mark(self, uris: Sequence[str], missing_since: int | None) -> None:
+        """See Store.mark; rows are read and written whole, since a 2.3 server cannot write a single field."""
+        for part in _parts(list(dict.fromkeys(uris)), _KEYS // 2):
+            ids = [row_id(uri, original=role) for uri in part for role in (True, False)]
+            entries = [to_entry(row) for row in self.table.get(ids, WHOLE).values()]
+            self.put([replace(entry, missing_since=missing_since) for entry in entries])
 
     def count(self) -> Counts:
         """See Store.count."""

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from indexer.records import THUMBNAIL_MAX_BYTES, URI_MAX_BYTES, Entry, Look, Lookalike, entry_id
+from indexer.records import THUMBNAIL_MAX_BYTES, URI_MAX_BYTES, Entry, Head, Look, Lookalike, entry_id
 from indexer.store.check import FORMAT_MAX_BYTES
 from indexer.store.door import library
 
@@ -36,6 +36,7 @@ FIELDS = [
     "exact",
     "look",
     "lookalike",
+    "missing_since",
     "descriptor",
 ]
 """What an Entry is read from, but for its thumbnail."""
@@ -43,10 +44,14 @@ FIELDS = [
 WHOLE = [*FIELDS, "thumbnail"]
 """What an Entry that may be written again, or looked at, is read from."""
 
+HEAD = ["uri", "sha256", "original", "missing_since"]
+"""What a Head is read from."""
+
 NEAR = ["uri", "descriptor", "thumbnail"]
 """What a Match is read from."""
 
 _NO_DISTANCE = -1.0
+_PRESENT = 0
 _LOOK_MAX_BYTES = 256
 _IN_BASE64 = 4 * -(-THUMBNAIL_MAX_BYTES // 3)
 
@@ -71,7 +76,7 @@ def schema(dim: int, stamp: str) -> Any:  # noqa: ANN401 - pymilvus has no types
     made.add_field("sha256", types.VARCHAR, max_length=64)
     made.add_field("format", types.VARCHAR, max_length=FORMAT_MAX_BYTES)
     made.add_field("original_id", types.VARCHAR, max_length=32)
-    for name in ("size", "mtime_ns", "width", "height"):
+    for name in ("size", "mtime_ns", "width", "height", "missing_since"):
         made.add_field(name, types.INT64)
     made.add_field("look", types.VARCHAR, max_length=_LOOK_MAX_BYTES)
     made.add_field("thumbnail", types.VARCHAR, max_length=_IN_BASE64, mmap_enabled=True)
@@ -98,6 +103,7 @@ def to_row(entry: Entry) -> dict[str, Any]:
         "exact": entry.exact,
         "look": _told(entry),
         "lookalike": entry.lookalike.uri if entry.lookalike else "",
+        "missing_since": entry.missing_since or _PRESENT,
         "descriptor": entry.descriptor,
         "thumbnail": base64.b64encode(entry.thumbnail).decode(),
     }
@@ -131,7 +137,13 @@ def to_entry(row: Mapping[str, Any]) -> Entry:
         thumbnail=thumbnail_of(row),
         look=_look(*told) if told and row["original"] else None,
         lookalike=Lookalike(row["lookalike"], *told) if row["lookalike"] else None,
+        missing_since=int(row["missing_since"]) or None,
     )
+
+
+def to_head(row: Mapping[str, Any]) -> Head:
+    """Return the head of *row*, read with HEAD."""
+    return Head(row["uri"], row["sha256"], row["original"] or None, int(row["missing_since"]) or None)
 
 
 def _look(score: float, scale: float, across: float, down: float, mirrored: bool) -> Look:

@@ -10,8 +10,8 @@ from typing import Any
 from indexer.errors import ConfigError
 from indexer.records import Settings
 
-SCHEMA_VERSION = 2
-"""Version 1 had no room for the second look."""
+SCHEMA_VERSION = 3
+"""Version 1 had no room for the second look, version 2 none for the time since which a file is missing."""
 
 STAMP = "twinlens"
 """The collection's property that holds the settings."""

@@ -29,7 +29,8 @@ def entry(name: str, place: int, digest: str, original: str | None) -> Entry:
     look = Look(0.75, 1 + place / 8, (place / 8, 0.0), mirrored=place > 2) if original and place else None
     lookalike = Lookalike("x", 0.005, place / 8) if place and not original else None
     thumbnail = digest.encode() * (1 + place)
-    return Entry(name, digest, 1, 1, 1, 1, "JPEG", original, distance, False, vector, thumbnail, look, lookalike)
+    told = (look, lookalike, place or None)
+    return Entry(name, digest, 1, 1, 1, 1, "JPEG", original, distance, False, vector, thumbnail, *told)
 
 
 entries = st.builds(
@@ -37,7 +38,8 @@ entries = st.builds(
 )
 puts = st.tuples(st.just("put"), st.lists(entries, max_size=5))
 removals = st.tuples(st.sampled_from(["originals", "copies"]), st.lists(st.sampled_from(NAMES), max_size=3))
-histories = st.lists(st.one_of(puts, removals), max_size=12)
+marks = st.tuples(st.sampled_from(["mark", "unmark"]), st.lists(st.sampled_from(NAMES), max_size=3))
+histories = st.lists(st.one_of(puts, removals, marks), max_size=12)
 kept = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 
 
@@ -46,6 +48,8 @@ def write(store: Store, history: Sequence[tuple[str, list[object]]]) -> None:
     for what, those in history:
         if what == "put":
             store.put(those)  # type: ignore[arg-type]
+        elif what in ("mark", "unmark"):
+            store.mark(those, 5 if what == "mark" else None)  # type: ignore[arg-type]
         else:
             store.remove(those, originals=what == "originals")  # type: ignore[arg-type]
 
@@ -62,6 +66,7 @@ def answers(store: Store) -> object:
         {uri: sorted(copies[uri], key=lambda e: e.uri) for uri in sorted(copies)},
         sorted(store.entries(), key=lambda e: (e.uri, e.is_original)),
         sorted((e.uri, e.is_original, e.thumbnail) for e in store.entries()),
+        sorted(store.heads(), key=repr),
     )
 
 

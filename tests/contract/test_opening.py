@@ -98,7 +98,7 @@ def test_another_method_of_looking_is_refused(uri: str) -> None:
         open_store(uri, "method", dataclasses.replace(looking, method="new-1"))
 
 
-@pytest.mark.parametrize(("version", "way_out"), [(1, "ingest into another --collection"), (3, "update Twinlens")])
+@pytest.mark.parametrize(("version", "way_out"), [(1, "ingest into another --collection"), (4, "update Twinlens")])
 def test_another_version_is_refused(uri: str, monkeypatch: pytest.MonkeyPatch, version: int, way_out: str) -> None:
     """A collection whose rows have another form is refused, with both versions and the way out."""
     with monkeypatch.context() as then:
@@ -108,7 +108,7 @@ def test_another_version_is_refused(uri: str, monkeypatch: pytest.MonkeyPatch, v
         lambda: open_store(uri, f"version_{version}", SETTINGS),
         lambda: open_existing(uri, f"version_{version}"),
     ):
-        with pytest.raises(ConfigError, match=rf"rows are of version {version}, this one's of 2\); {way_out}"):
+        with pytest.raises(ConfigError, match=rf"rows are of version {version}, this one's of 3\); {way_out}"):
             opened()
 
 

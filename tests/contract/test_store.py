@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from indexer.errors import StoreError
-from indexer.records import THUMBNAIL_MAX_BYTES, URI_MAX_BYTES, Counts, Entry, Look, Lookalike, Settings
+from indexer.records import THUMBNAIL_MAX_BYTES, URI_MAX_BYTES, Counts, Entry, Head, Look, Lookalike, Settings
 from indexer.store import lite
 from indexer.store.base import Store
 
@@ -195,6 +195,60 @@ def test_entries_yields_all_of_both_partitions(store: Store) -> None:
     assert store.count() == Counts(2500, 100)
 
 
+def test_heads_tell_of_every_row_who_it_is(store: Store) -> None:
+    """More than one page of both partitions comes, each row once, of a URI in both partitions two."""
+    rows = [entry(f"{n}", sha256=f"{n:064x}", missing_since=n or None) for n in range(2500)]
+    rows += [entry("c", ODD_URIS[0], missing_since=2**63 - 1), entry("c")]
+    store.put(rows)
+    told = [Head(e.uri, e.sha256, e.original, e.missing_since) for e in rows]
+    assert sorted(store.heads(), key=repr) == sorted(told, key=repr)
+
+
+def test_a_mark_leaves_all_else_as_it_was(store: Store) -> None:
+    """A mark is set and taken off in rows of both roles, and no other field of theirs, nor another row, changes."""
+    copy = entry("c", "a", look=Look(0.9, 1.5, (0.25, 0.0), mirrored=True), exact=True, mtime_ns=-1)
+    rows = {"a": entry("a", lookalike=Lookalike("x", 0.003, 0.5)), "b": entry("b", thumbnail=b"b"), "c": copy}
+    store.put(list(rows.values()))
+    for since in (1_700_000_000_123_456_789, None):
+        store.mark(["a", "c", "absent", "a"], since)
+        marked = {uri: dataclasses.replace(e, missing_since=since if uri != "b" else None) for uri, e in rows.items()}
+        assert {e.uri: e for e in store.entries()} == marked
+        assert store.get(["a", "b", "c"]) == marked
+        assert {e.uri: (e.thumbnail, e.descriptor.tobytes()) for e in store.entries()} == {
+            uri: (e.thumbnail, e.descriptor.tobytes()) for uri, e in rows.items()
+        }
+    assert store.count() == Counts(2, 1)
+
+
+def test_marked_originals_are_found_as_before(store: Store) -> None:
+    """A file that is missing may come back: until it is removed, its entry is searched like any other."""
+    store.put([entry("a")])
+    store.mark(["a"], 1)
+    assert [match.uri for match in store.near(entry("a").descriptor[None])[0].matches] == ["a"]
+    assert store.with_bytes(["a" * 64])["a" * 64].missing_since == 1
+
+
+def test_many_rows_are_marked_at_once(store: Store) -> None:
+    """More rows than one page holds get their mark."""
+    store.put([entry(f"{n}", sha256=f"{n:064x}") for n in range(2500)])
+    store.mark([f"{n}" for n in range(2400)], 7)
+    assert sum(head.missing_since == 7 for head in store.heads()) == 2400
+
+
+def test_rows_may_change_while_heads_are_read(store: Store) -> None:
+    """Marking, removing and adding behind a reader takes no other row from it, and shows it none twice."""
+    store.put([entry(f"{n}", sha256=f"{n:064x}") for n in range(5000)])
+    seen: list[str] = []
+    for number, head in enumerate(store.heads()):
+        seen.append(head.uri)
+        if number % 1000 == 999:
+            store.remove(seen[-400:], originals=True)
+            store.mark(seen[-800:-400], 1)
+            store.put([entry(f"new{number}", seen[0]), entry(f"other{number}")])
+    old = [uri for uri in seen if uri.isdecimal()]
+    assert sorted(old, key=int) == [f"{n}" for n in range(5000)]
+
+
 @pytest.mark.parametrize(
     "fields",
     [
@@ -210,6 +264,8 @@ def test_entries_yields_all_of_both_partitions(store: Store) -> None:
         {"sha256": "A" * 64},
         {"sha256": "a" * 63},
         {"width": 2**63},
+        {"missing_since": 2**63},
+        {"missing_since": 0},
         {"thumbnail": bytes(THUMBNAIL_MAX_BYTES + 1)},
         {"look": Look(np.nan, 1.0, (0.0, 0.0), mirrored=False)},
         {"lookalike": Lookalike("x" * (URI_MAX_BYTES + 1), 0.001, 0.5)},

@@ -1,0 +1,164 @@
+"""
+What a pass over sources leaves behind for a sweep: which images it saw, and which roots it read to their end.
+
+A root is what a user named: a folder, an archive, a URL. Images are kept as 8 bytes each.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from indexer.records import Failure, ImageRecord
+from indexer.sources.naming import MEMBER_MARK, printable
+
+Offers = Generator[ImageRecord | Failure, None, None]
+
+IsThere = Callable[[str], bool | None]
+"""Tells whether something is at a URI; None where that cannot be told."""
+
+
+class Names:
+    """A set of texts as 64 bits of a hash each: it may hold one that was never added, never lacks one that was."""
+
+    def __init__(self) -> None:
+        self._sorted = array("Q")
+        self._new = array("Q")
+
+    def add(self, text: str) -> None:
+        """Add *text*; dear when done in turn with asking."""
+        self._new.append(_number(text))
+
+    def __contains__(self, text: object) -> bool:
+        if self._new:
+            merged = np.unique(np.concatenate([np.asarray(self._sorted), np.asarray(self._new)]))
+            self._sorted, self._new = array("Q", merged.tobytes()), array("Q")
+        number = _number(str(text))
+        at = bisect_left(self._sorted, number)
+        return at < len(self._sorted) and self._sorted[at] == number
+
+    def __bool__(self) -> bool:
+        return bool(self._sorted or self._new)
+
+
+def _number(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).digest(), "big")
+
+
+def _cannot_tell(_: str) -> None:
+    return None
+
+
+@dataclass(slots=True)
+class Root:
+    """
+    One root.
+
+    Attributes:
+        uri: names it; all below it belongs to it.
+        is_there: asks about a URI below it.
+        remains: tells whether the root itself is there at this moment, and is not an empty folder.
+        offers: how many images it offered, rejected ones included.
+        failed: whether it could not be read, or not to its end.
+        ended: whether all that it offers was taken.
+    """
+
+    uri: str
+    is_there: IsThere = _cannot_tell
+    remains: Callable[[], bool] = bool
+    offers: int = 0
+    failed: bool = False
+    ended: bool = False
+
+    def follow(self, offers: Offers) -> Offers:
+        """Yield *offers*, which are the root's, and remember how that went."""
+        for offer in offers:
+            self.offers += 1
+            self.failed |= isinstance(offer, Failure) and offer.uri == printable(self.uri)
+            yield offer
+        self.ended = True
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether it was there and was read to its end."""
+        return self.ended and not self.failed
+
+
+@dataclass(slots=True)
+class Sighted:
+    """
+    What was seen.
+
+    Attributes:
+        seen: URIs of images that came out of a pass, rejected ones too, and of archives' members passed over.
+        whole: URIs of archives that were read to their end, none of which are damaged.
+        roots: by URI without a slash at its end; what was named and is not there is one of them.
+        named: returns the URIs of what was to be read, where that was known beforehand.
+    """
+
+    seen: Names = field(default_factory=Names)
+    whole: set[str] = field(default_factory=set)
+    roots: dict[str, Root] = field(default_factory=dict)
+    named: Callable[[], list[str]] = list
+
+    def root(self, uri: str, is_there: IsThere, remains: Callable[[], bool]) -> Root:
+        """Return the root at *uri*, new unless it was named before."""
+        return self.roots.setdefault(_key(uri), Root(uri, is_there, remains))
+
+    def missed(self, uri: str) -> None:
+        """Note that what was named is not there: file, folder, archive or URL."""
+        self.roots.setdefault(_key(uri), Root(uri)).failed = True
+
+    def follow_archive(self, uri: str, offers: Offers) -> Offers:
+        """Yield *offers*, which are those of the archive at *uri*, and note whether it was read whole."""
+        damaged = False
+        for offer in offers:
+            damaged |= isinstance(offer, Failure) and offer.uri == printable(uri)
+            yield offer
+        if not damaged:
+            self.whole.add(uri)
+
+    def above(self, uri: str) -> list[Root]:
+        """Return the roots that *uri* lies under, the innermost first."""
+        return [root for key in _keys_above(uri) if (root := self.roots.get(key))]
+
+    def is_gone(self, uri: str, root: Root) -> bool | None:
+        """Tell whether the file or member at *uri*, under *root*, exists no more; None where that cannot be told."""
+        there = root.is_there(uri)
+        if there is not False:
+            return None if there is None else False
+        for archive in _archives_above(uri):
+            if archive in self.whole:
+                return uri not in self.seen
+            if root.is_there(archive) is not False:
+                return None
+        return True
+
+
+def _key(uri: str) -> str:
+    return uri.replace(os.sep, "/").rstrip("/")
+
+
+def _keys_above(uri: str) -> Iterator[str]:
+    """Yield the keys of the folders, archives and addresses that *uri* lies under."""
+    path = uri.replace(os.sep, "/")
+    at = path.rfind("/")
+    while at >= 0:
+        yield path[:at].rstrip("/")
+        if path[:at].endswith(MEMBER_MARK[0]):
+            yield path[: at - 1]
+        at = path.rfind("/", 0, at)
+
+
+def _archives_above(uri: str) -> Iterator[str]:
+    """Yield what may be the URI of the archive that the member *uri* lies in; any name can hold the mark."""
+    at = uri.find(MEMBER_MARK)
+    while at >= 0:
+        yield uri[:at]
+        at = uri.find(MEMBER_MARK, at + 1)
