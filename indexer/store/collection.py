@@ -61,6 +61,10 @@ class Collection:
         told: dict[str, Any] = self.call(self.client.describe_collection, self.name)
         return told
 
+    def rename(self, name: str) -> None:
+        """Make the calls to the collection *name* from now on: what an alias stands for."""
+        self.name = name
+
     def others(self) -> list[str]:
         """Return the names of all collections there."""
         return sorted(self.call(self.client.list_collections))
@@ -93,6 +97,22 @@ class Collection:
     def load(self) -> None:
         """Load the collection; at once where it is loaded."""
         Caller(self.call.where, LOAD_S, self.call.lock)(self.client.load_collection, self.name)
+
+    def point(self, alias: str, keep_as: str) -> None:
+        """
+        Let *alias* stand for this collection from now on; a collection of that name becomes *keep_as*.
+
+        Between renaming and naming, the name is not there for a few milliseconds; an alias that is there is
+        changed at once.
+        """
+        told = Collection(self.client, alias, self.call).description()
+        if told is not None and told["collection_name"] == alias:
+            self.call(self.client.rename_collection, alias, keep_as)
+            told = None
+        if told is None:
+            self.call(self.client.create_alias, self.name, alias)
+        elif told["collection_name"] != self.name:
+            self.call(self.client.alter_alias, self.name, alias)
 
     def close(self) -> None:
         """Let go of the connection."""

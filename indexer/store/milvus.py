@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -100,6 +100,21 @@ def open_existing(uri: str, collection: str, *, token: str | None = None, timeou
         return _opened(table, uri, None)
 
 
+def stands_for(uri: str, name: str, *, token: str | None = None) -> str | None:
+    """Return which collection *name* is or is an alias of; None where there is none. Raises as open_existing does."""
+    if not is_server(uri) and not checked_path(uri).is_dir():
+        return None
+    with _connected(uri, name, token, TIMEOUT_S, create=False) as table, closing(table):
+        told = table.description()
+        return None if told is None else str(told.get("collection_name", name))
+
+
+def switch(uri: str, alias: str, collection: str, keep_as: str, *, token: str | None = None) -> None:
+    """See Collection.point; raises as open_existing does."""
+    with _connected(uri, collection, token, TIMEOUT_S, create=False) as table, closing(table):
+        table.point(alias, keep_as)
+
+
 @contextmanager
 def _connected(uri: str, name: str, token: str | None, timeout_s: float, *, create: bool) -> Iterator[Collection]:
     """Yield the collection that *name* would be; it is closed again if opening the store fails."""
@@ -151,6 +166,7 @@ def _opened(table: Collection, uri: str, wanted: Settings | None, own: Sequence[
     found = settings_of(f"the collection {table.name} at {shown(uri)}", description)
     if wanted is not None:
         refuse_mixing(table.name, found, replace(wanted, **{name: getattr(found, name) for name in own}))
+    table.rename(description.get("collection_name", table.name))  # an alias may be switched; an open store stays
     table.prepare()
     return MilvusStore(table, found)
 
@@ -263,6 +279,14 @@ class MilvusStore:
         for part in _parts(list(dict.fromkeys(uris)), _KEYS):
             ids = [row_id(uri, original=originals) for uri in part]
             self.table.delete(ids, partition_of(original=originals))
+
+    def stored(self, entries: Sequence[Entry]) -> list[Entry | None]:
+        """See Store.stored."""
+        ids = [row_id(entry.uri, original=entry.is_original) for entry in entries]
+        found: dict[str, Entry] = {}
+        for part in _parts(list(dict.fromkeys(ids)), _KEYS):
+            found |= {key: to_entry(row) for key, row in self.table.get(part, WHOLE).items()}
+        return [found.get(key) for key in ids]
 
     def entries(self) -> Iterator[Entry]:
         """See Store.entries."""
