@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from indexer import metric, pipeline
-from indexer.candidate import Candidate, Picture
+from indexer.candidate import Candidate
 from indexer.errors import ImageError
-from indexer.records import UNKNOWN, Entry, ImageRecord, Look, Lookalike, Settings, Verdict
+from indexer.records import UNKNOWN, Entry, ImageRecord, Look, Lookalike, Picture, Settings, Verdict
 from indexer.stages import Stages, Stopwatch
 from indexer.store.base import Store
 from indexer.store.memory import MemoryStore

@@ -12,6 +12,7 @@ import signal
 import sys
 from importlib import import_module
 from importlib.metadata import version
+from keyword import iskeyword
 
 import click
 
@@ -22,6 +23,8 @@ _COMMANDS = {
     "query": "Tell whether images are copies of what the collection holds; nothing is stored.",
     "status": "Show what the collection is and how many images it holds.",
     "show": "Show the record of one image, and its group.",
+    "export": "Write the whole collection to a Parquet file.",
+    "import": "Bring a collection back from Parquet files, or judge descriptors that were made elsewhere.",
     "demo": "Make a small archive of edited photographs, ingest it, and show what was found.",
 }
 
@@ -35,7 +38,8 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"indexer.cli.{cmd_name}"), cmd_name)
+        name = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
+        command: click.Command = getattr(import_module(f"indexer.cli.{name}"), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

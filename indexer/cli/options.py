@@ -34,11 +34,7 @@ collection_options = _all(
     click.option("--collection", default="images", show_default=True, help="Name of the collection."),
 )
 
-source_options = _all(
-    click.argument("sources", nargs=-1, required=True, metavar="SOURCE…"),
-    click.option("--include", multiple=True, metavar="PATTERN", help="Take only these (as in .gitignore)."),
-    click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave these out (as in .gitignore)."),
-    click.option("-0", "--null", is_flag=True, help="With source -: paths end in NUL, not in a newline."),
+_REPORT: tuple[Callable[[Any], Any], ...] = (
     click.option("--json", "as_json", is_flag=True, help="Print JSON Lines: every image, then the summary."),
     click.option("--report", type=click.Path(dir_okay=False), help="Write the same JSON Lines to this file."),
     click.option("--verbose", "-v", is_flag=True, help="Also print the images that are no copies."),
@@ -50,6 +46,16 @@ source_options = _all(
         show_default=True,
         help="Images per search.",
     ),
+)
+
+report_options = _all(*_REPORT)
+
+source_options = _all(
+    click.argument("sources", nargs=-1, required=True, metavar="SOURCE…"),
+    click.option("--include", multiple=True, metavar="PATTERN", help="Take only these (as in .gitignore)."),
+    click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave these out (as in .gitignore)."),
+    click.option("-0", "--null", is_flag=True, help="With source -: paths end in NUL, not in a newline."),
+    *_REPORT,
     click.option(
         "--max-pixels",
         type=click.IntRange(1),
@@ -86,11 +92,13 @@ def where(uri: str, collection: str) -> Where:
 
 
 def tuning(options: dict[str, Any]) -> Tuning:
-    """Return what the source options say."""
+    """Return what the source options, or the report options alone, say."""
     from indexer.jobs.index import Tuning  # noqa: PLC0415 - as above
     from indexer.sources import SourceOptions  # noqa: PLC0415 - as above
     from indexer.stream import Limits  # noqa: PLC0415 - as above
 
     limits = Limits(workers=options["threads"] or os.cpu_count() or 1, batch=options["batch_size"])
+    if "max_pixels" not in options:  # nothing is decoded
+        return Tuning(limits)
     sources = SourceOptions(include=options["include"], exclude=options["exclude"], null_separated=options["null"])
     return Tuning(limits, options["max_pixels"], sources)

@@ -29,6 +29,8 @@ from indexer.stream import Limits
 from indexer.summary import Tally
 from indexer.verdict import RADIUS_ALONE, Rule
 
+Flow = Callable[[Iterable[ImageRecord | Failure], Stages, Limits], Iterator[Verdict]]
+
 DEFAULT_URI = "twinlens.db"
 DEFAULT_COLLECTION = "images"
 MAX_PIXELS = 200_000_000
@@ -82,6 +84,10 @@ class Index:
         """
         return self._run(pipeline.ingest, items, tuning or Tuning(), self._rule)
 
+    def judge(self, offers: Iterable[ImageRecord | Failure], tuning: Tuning | None = None) -> Run:
+        """Judge what a source of another kind *offers*, as ingest does."""
+        return self._over(pipeline.ingest, offers, tuning or Tuning(), self._rule, SourceStats())
+
     def query(self, items: Iterable[Item], tuning: Tuning | None = None, *, second_look: bool = True) -> Run:
         """
         Judge each of *items* on its own against the collection; nothing is written.
@@ -115,15 +121,21 @@ class Index:
 
     def _run(
         self,
-        flow: Callable[[Iterable[ImageRecord | Failure], Stages, Limits], Iterator[Verdict]],
+        flow: Flow,
         items: Iterable[Item],
         tuning: Tuning,
         rule: Rule,
     ) -> Run:
         if isinstance(items, str | bytes | os.PathLike):
             raise ConfigError(f"ingest and query take a list of items, not one: pass [{items!r:.80}]")
-        clock, stats, tally = Stopwatch(), SourceStats(), Tally()
-        records = takewhile(lambda _: not tally.stopped, open_items(items, tuning.sources, stats))
+        stats = SourceStats()
+        return self._over(flow, open_items(items, tuning.sources, stats), tuning, rule, stats)
+
+    def _over(
+        self, flow: Flow, offers: Iterable[ImageRecord | Failure], tuning: Tuning, rule: Rule, stats: SourceStats
+    ) -> Run:
+        clock, tally = Stopwatch(), Tally()
+        records = takewhile(lambda _: not tally.stopped, offers)
         verdicts = flow(records, Stages(self.store, self.encoder, clock, tuning.max_pixels, rule), tuning.limits)
         return Run(verdicts, clock, lambda: stats.ignored, self._config(tuning, rule), tally)
 
@@ -166,13 +178,26 @@ def open_index(  # noqa: PLR0913 - options by name
         loading = beside.submit(encode.load, weights, device)
         prepare_library()
         encoder = loading.result()
-    wanted = _wanted(encoder.spec, radius, second_look)
+    return open_with(encoder, where, radius=radius, second_look=second_look, create=create)
+
+
+def open_with(
+    encoder: encode.Encoder,
+    where: Where,
+    *,
+    radius: float | None = None,
+    second_look: bool | None = None,
+    create: bool = True,
+) -> Index:
+    """Open a collection with an *encoder* that is loaded; else as open_index."""
+    wanted = settings_for(encoder.spec, radius, second_look)
     own = [name for name, value in (("radius", radius), ("second_look", second_look)) if value is None]
     store = open_store(where.uri, where.collection, wanted, token=where.token, create=create, own=own)
     return Index(store, encoder, where)
 
 
-def _wanted(spec: encode.EncoderSpec, radius: float | None, second_look: bool | None) -> Settings:
+def settings_for(spec: encode.EncoderSpec, radius: float | None, second_look: bool | None) -> Settings:
+    """Return what is stamped on a collection that is made now; raises ConfigError for a *radius* that is none."""
     if radius is not None and not 0 < radius < float("inf"):
         raise ConfigError(f"the radius is a Euclidean distance above 0, not {radius:g}; the default is {spec.radius:g}")
     return Settings(
