@@ -25,6 +25,7 @@ _COMMANDS = {
     "show": "Show the record of one image, and its group.",
     "export": "Write the whole collection to a Parquet file.",
     "import": "Bring a collection back from Parquet files, or judge descriptors that were made elsewhere.",
+    "migrate": "Copy the collection to another Milvus, or encode it anew with another encoder.",
     "demo": "Make a small archive of edited photographs, ingest it, and show what was found.",
 }
 

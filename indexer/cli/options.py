@@ -50,19 +50,21 @@ _REPORT: tuple[Callable[[Any], Any], ...] = (
 
 report_options = _all(*_REPORT)
 
+pixels_option = click.option(
+    "--max-pixels",
+    type=click.IntRange(1),
+    default=200_000_000,
+    show_default=True,
+    help="Reject images with more pixels.",
+)
+
 source_options = _all(
     click.argument("sources", nargs=-1, required=True, metavar="SOURCE…"),
     click.option("--include", multiple=True, metavar="PATTERN", help="Take only these (as in .gitignore)."),
     click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave these out (as in .gitignore)."),
     click.option("-0", "--null", is_flag=True, help="With source -: paths end in NUL, not in a newline."),
     *_REPORT,
-    click.option(
-        "--max-pixels",
-        type=click.IntRange(1),
-        default=200_000_000,
-        show_default=True,
-        help="Reject images with more pixels.",
-    ),
+    pixels_option,
 )
 
 encoder_options = _all(
@@ -91,14 +93,22 @@ def where(uri: str, collection: str) -> Where:
     return Where(uri, collection, os.environ.get("TWINLENS_TOKEN"))
 
 
+def target(place: Where, uri: str | None, collection: str | None) -> Where:
+    """Return the place that --to and --to-collection name; another server's token is in TWINLENS_TO_TOKEN."""
+    from indexer.jobs.index import Where  # noqa: PLC0415 - as above
+    from indexer.jobs.migrate import same_place  # noqa: PLC0415 - as above
+
+    there = Where(uri or place.uri, collection or place.collection, os.environ.get("TWINLENS_TO_TOKEN"))
+    return Where(there.uri, there.collection, place.token) if same_place(place, there) else there
+
+
 def tuning(options: dict[str, Any]) -> Tuning:
     """Return what the source options, or the report options alone, say."""
-    from indexer.jobs.index import Tuning  # noqa: PLC0415 - as above
+    from indexer.jobs.index import MAX_PIXELS, Tuning  # noqa: PLC0415 - as above
     from indexer.sources import SourceOptions  # noqa: PLC0415 - as above
     from indexer.stream import Limits  # noqa: PLC0415 - as above
 
     limits = Limits(workers=options["threads"] or os.cpu_count() or 1, batch=options["batch_size"])
-    if "max_pixels" not in options:  # nothing is decoded
-        return Tuning(limits)
-    sources = SourceOptions(include=options["include"], exclude=options["exclude"], null_separated=options["null"])
-    return Tuning(limits, options["max_pixels"], sources)
+    chosen = {"include": "include", "exclude": "exclude", "null_separated": "null"}
+    sources = SourceOptions(**{name: options[option] for name, option in chosen.items() if option in options})
+    return Tuning(limits, options.get("max_pixels", MAX_PIXELS), sources)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from indexer.sources.opening import Item, address, check_sources, counter, open_items, open_sources
+from indexer.sources.opening import Item, address, check_sources, counter, member_of, open_items, open_sources
 from indexer.sources.options import SourceOptions, SourceStats
 from indexer.sources.sighted import Sighted
 
@@ -14,6 +14,7 @@ __all__ = [
     "address",
     "check_sources",
     "counter",
+    "member_of",
     "open_items",
     "open_sources",
 ]
