@@ -23,6 +23,7 @@ _COMMANDS = {
     "query": "Tell whether images are copies of what the collection holds; nothing is stored.",
     "status": "Show what the collection is and how many images it holds.",
     "show": "Show the record of one image, and its group.",
+    "encode": "Decode and encode images without a database, into Parquet files that import judges.",
     "export": "Write the whole collection to a Parquet file.",
     "import": "Bring a collection back from Parquet files, or judge descriptors that were made elsewhere.",
     "migrate": "Copy the collection to another Milvus, or encode it anew with another encoder.",

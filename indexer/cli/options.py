@@ -34,11 +34,15 @@ collection_options = _all(
     click.option("--collection", default="images", show_default=True, help="Name of the collection."),
 )
 
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON Lines: every image, then the summary.")
+_THREADS = click.option(
+    "--threads", type=click.IntRange(1), default=None, help="Threads that encode.  [default: all cores]"
+)
 _REPORT: tuple[Callable[[Any], Any], ...] = (
-    click.option("--json", "as_json", is_flag=True, help="Print JSON Lines: every image, then the summary."),
+    _JSON,
     click.option("--report", type=click.Path(dir_okay=False), help="Write the same JSON Lines to this file."),
     click.option("--verbose", "-v", is_flag=True, help="Also print the images that are no copies."),
-    click.option("--threads", type=click.IntRange(1), default=None, help="Threads that encode.  [default: all cores]"),
+    _THREADS,
     click.option(
         "--batch-size",
         type=click.IntRange(1, 4096),
@@ -58,14 +62,16 @@ pixels_option = click.option(
     help="Reject images with more pixels.",
 )
 
-source_options = _all(
+_SOURCES: tuple[Callable[[Any], Any], ...] = (
     click.argument("sources", nargs=-1, required=True, metavar="SOURCE…"),
     click.option("--include", multiple=True, metavar="PATTERN", help="Take only these (as in .gitignore)."),
     click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave these out (as in .gitignore)."),
     click.option("-0", "--null", is_flag=True, help="With source -: paths end in NUL, not in a newline."),
-    *_REPORT,
-    pixels_option,
 )
+
+source_options = _all(*_SOURCES, *_REPORT, pixels_option)
+
+unjudged_source_options = _all(*_SOURCES, _JSON, _THREADS, pixels_option)
 
 encoder_options = _all(
     click.option("--weights", type=click.Path(), help="Another encoder's file (see `python -m model`)."),
@@ -108,7 +114,7 @@ def tuning(options: dict[str, Any]) -> Tuning:
     from indexer.sources import SourceOptions  # noqa: PLC0415 - as above
     from indexer.stream import Limits  # noqa: PLC0415 - as above
 
-    limits = Limits(workers=options["threads"] or os.cpu_count() or 1, batch=options["batch_size"])
+    limits = Limits(workers=options["threads"] or os.cpu_count() or 1, batch=options.get("batch_size", 256))
     chosen = {"include": "include", "exclude": "exclude", "null_separated": "null"}
     sources = SourceOptions(**{name: options[option] for name, option in chosen.items() if option in options})
     return Tuning(limits, options.get("max_pixels", MAX_PIXELS), sources)

@@ -33,13 +33,13 @@ class Column:
     Attributes:
         name: its name.
         kind: Arrow's name of its type.
-        get: takes the value from an entry.
+        get: takes the value from an entry, or from what is known of an image before it is one.
 
     """
 
     name: str
     kind: str
-    get: Callable[[Entry], Any]
+    get: Callable[[Any], Any]
 
 
 FACTS = (
@@ -52,6 +52,12 @@ FACTS = (
     Column("format", "string", lambda entry: entry.format),
 )
 """What is known of an image before it is judged, but for its descriptor and thumbnail."""
+
+REJECTION = (
+    Column("rejected", "string", lambda image: image.kind),
+    Column("reason", "string", lambda image: image.reason),
+)
+"""Why an image could not be encoded; a file of descriptors may have these, null where all is well."""
 
 VERDICT = (
     Column("outcome", "string", lambda entry: (Outcome.UNIQUE if entry.is_original else Outcome.COPY).value),

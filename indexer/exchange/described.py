@@ -10,7 +10,7 @@ import numpy as np
 
 from indexer.confirm import is_thumbnail
 from indexer.errors import ConfigError, ImageError
-from indexer.exchange.columns import DESCRIPTOR, FACTS, THUMBNAIL, told_settings
+from indexer.exchange.columns import DESCRIPTOR, FACTS, REJECTION, THUMBNAIL, told_settings
 from indexer.exchange.parquet import ParquetFile, Row
 from indexer.records import THUMBNAIL_MAX_BYTES, UNKNOWN, Described, Failure, ImageRecord, Picture, Settings
 from indexer.sources.naming import offered, printable
@@ -51,7 +51,7 @@ def records(files: Sequence[ParquetFile], settings: Settings) -> Iterator[ImageR
         SourceError: a file is damaged.
     """
     for file in files:
-        for row in file.read(_NAMES):
+        for row in file.read([*_NAMES, *(column.name for column in REJECTION)]):
             yield _offered(row, f"{file.path}#{row.number}", settings)
 
 
@@ -59,6 +59,8 @@ def _offered(row: Row, place: str, settings: Settings) -> ImageRecord | Failure:
     uri = row.cells["uri"]
     if not isinstance(uri, str) or not uri:
         return Failure(printable(place), "bad-name", "The row names no image; give it a uri.")
+    if row.cells.get("rejected"):
+        return Failure(printable(uri), str(row.cells["rejected"]), str(row.cells.get("reason") or ""))
     try:
         described = Described(_digest(row.cells), _picture(row, settings))
         size = _whole(row.cells, "size", 0)

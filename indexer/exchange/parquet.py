@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import pyarrow as pa  # noqa: TID251 - its door
@@ -20,7 +20,7 @@ import pyarrow.parquet as pq  # noqa: TID251 - its door
 
 from indexer.errors import ConfigError, SourceError
 from indexer.exchange.columns import DESCRIPTOR, THUMBNAIL, Column
-from indexer.records import Entry, Vector
+from indexer.records import Vector
 
 ROW_GROUP = 4096
 """Rows of a row group: with thumbnails some 12 MB."""
@@ -28,11 +28,27 @@ ROW_GROUP = 4096
 PAGE = 1024
 """Rows that are read at a time."""
 
+T = TypeVar("T")
+
 _READING = {"buffer_size": 2**20, "page_checksum_verification": True}
 _WRITING = {"compression": "zstd", "write_page_checksum": True}
 _REPEATING = ["format", "outcome"]
 
 Cells = dict[str, Any]
+
+
+class Written(Protocol):
+    """What becomes a row: it has what the columns take, and these two."""
+
+    @property
+    def descriptor(self) -> Vector | None:
+        """As float32 (D,); None for an image that was rejected."""
+        ...
+
+    @property
+    def thumbnail(self) -> bytes:
+        """Empty where there is none."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +107,14 @@ class ParquetFile:
     rows: int
     metadata: Mapping[str, str]
 
-    def read(self, names: Sequence[str]) -> Iterator[Row]:
+    def read(self, names: Sequence[str], *, pictures: bool = True) -> Iterator[Row]:
         """
-        Yield the rows in their order: of the columns *names*, those that there are.
+        Yield the rows in their order: of the columns *names*, those that there are; descriptor and thumbnail if asked.
 
         Raises:
             SourceError: the file is damaged.
         """
-        wanted = [name for name in (*names, DESCRIPTOR, THUMBNAIL) if name in self.columns]
+        wanted = [name for name in (*names, *([DESCRIPTOR, THUMBNAIL] if pictures else [])) if name in self.columns]
         number = 0
         with _translated(self.path), pq.ParquetFile(self.path, **_READING) as file:
             for page in file.iter_batches(PAGE, columns=wanted):
@@ -148,6 +164,9 @@ def _column(page: Any, name: str) -> list[Any]:  # noqa: ANN401 - as above
 
 def _vectors(page: Any) -> Iterator[Vector | None]:  # noqa: ANN401 - as above
     """Yield the descriptors; lists of fixed size or not, of any kind of number."""
+    if DESCRIPTOR not in page.schema.names:
+        yield from [None] * page.num_rows
+        return
     column = page.column(DESCRIPTOR)
     if not pa.types.is_fixed_size_list(column.type) and not pa.types.is_list(column.type):
         yield from (_as_vector(value) for value in column.to_pylist())
@@ -166,27 +185,26 @@ def _as_vector(values: Any) -> Vector | None:  # noqa: ANN401 - as above
     return vector if vector.ndim == 1 else None
 
 
-def write(path: Path, shape: Shape, entries: Iterable[Entry]) -> int:
+def write(path: Path, shape: Shape, images: Iterable[Written]) -> int:
     """
-    Write *entries* to *path*, which gets its name when the file is whole; return how many they are.
+    Write *images* to *path*, which gets its name when the file is whole; return how many they are.
 
     Raises:
         ConfigError: the file cannot be made there.
         SourceError: it cannot be written to its end.
     """
     with _written(path, shape) as add:
-        return sum(add(group) for group in in_groups(entries, ROW_GROUP))
+        return sum(add(group) for group in _in_groups(images, ROW_GROUP))
 
 
-def in_groups(entries: Iterable[Entry], size: int) -> Iterator[list[Entry]]:
-    """Yield *entries* in lists of *size*, the last one shorter."""
-    source = iter(entries)
+def _in_groups(images: Iterable[T], size: int) -> Iterator[list[T]]:
+    source = iter(images)
     while group := list(islice(source, size)):
         yield group
 
 
 @contextmanager
-def _written(path: Path, shape: Shape) -> Iterator[Callable[[Sequence[Entry]], int]]:
+def _written(path: Path, shape: Shape) -> Iterator[Callable[[Sequence[Written]], int]]:
     """Yield what adds a row group to the file and returns its length; an unfinished file is deleted."""
     partial = path.with_name(path.name + ".partial")
     schema = _schema(shape)
@@ -198,9 +216,9 @@ def _written(path: Path, shape: Shape) -> Iterator[Callable[[Sequence[Entry]], i
     try:
         with file, pq.ParquetWriter(file, schema, use_dictionary=repeating, **_WRITING) as writer:
 
-            def add(entries: Sequence[Entry]) -> int:
-                writer.write_table(_table(entries, shape, schema))
-                return len(entries)
+            def add(images: Sequence[Written]) -> int:
+                writer.write_table(_table(images, shape, schema))
+                return len(images)
 
             yield add
         _sync(partial)
@@ -224,12 +242,20 @@ def _schema(shape: Shape) -> Any:  # noqa: ANN401 - pyarrow has no types
     return pa.schema(fields, metadata=dict(shape.metadata))
 
 
-def _table(entries: Sequence[Entry], shape: Shape, schema: Any) -> Any:  # noqa: ANN401 - pyarrow has no types
+def _table(images: Sequence[Written], shape: Shape, schema: Any) -> Any:  # noqa: ANN401 - pyarrow has no types
     arrays = [
-        pa.array([column.get(entry) for entry in entries], schema.field(column.name).type) for column in shape.columns
+        pa.array([column.get(image) for image in images], schema.field(column.name).type) for column in shape.columns
     ]
-    flat = np.concatenate([entry.descriptor for entry in entries])
-    arrays.append(pa.FixedSizeListArray.from_arrays(pa.array(flat, pa.float32()), shape.dim))
+    arrays.append(_vector_array(images, shape.dim))
     if shape.thumbnails:
-        arrays.append(pa.array([entry.thumbnail for entry in entries], pa.binary()))
+        arrays.append(pa.array([image.thumbnail for image in images], pa.binary()))
     return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _vector_array(images: Sequence[Written], dim: int) -> Any:  # noqa: ANN401 - pyarrow has no types
+    rows = np.zeros((len(images), dim), np.float32)
+    for row, image in zip(rows, images, strict=True):
+        if image.descriptor is not None:
+            row[:] = image.descriptor
+    absent = pa.array([image.descriptor is None for image in images], pa.bool_())
+    return pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), dim, mask=absent)

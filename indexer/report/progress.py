@@ -35,8 +35,8 @@ def shown(verdicts: Iterable[Verdict], total: Callable[[], int] | None) -> Itera
             yield verdict
 
 
-def counted(items: Iterable[T], total: int) -> Iterator[T]:
-    """Yield *items*, *total* of them, beneath a bar."""
+def counted(items: Iterable[T], total: int | None) -> Iterator[T]:
+    """Yield *items* beneath a bar; *total* of them, where that is known."""
     bar = tqdm(items, total=total, unit=" images", smoothing=0.05, dynamic_ncols=True, disable=not sys.stderr.isatty())
     yield from bar
 
