@@ -15,11 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
+from indexer.metric import distances
 from indexer.records import Entry, Settings
 from indexer.store.milvus import open_store
 
 DIM = 128
 THUMBNAIL_BYTES = 2500
+ORIGIN = np.zeros(DIM, np.float32)
 SETTINGS = Settings("bench", DIM, 0.01, second_look=True, inner_radius=0.002, min_score=0.72, method="random")
 
 
@@ -34,6 +36,10 @@ def fill(uri: str, count: int) -> None:
 def _entry(number: int, dice: np.random.Generator) -> Entry:
     is_copy = number % 5 == 0
     vector = dice.normal(size=DIM).astype(np.float32) * np.float32(0.03)
+    if is_copy:
+        vector = ORIGIN + vector / np.float32(100)
+    elif number == 1:
+        vector = ORIGIN
     return Entry(
         uri=f"/archive/{number}.jpg",
         sha256=f"{number:064x}",
@@ -43,7 +49,7 @@ def _entry(number: int, dice: np.random.Generator) -> Entry:
         height=480,
         format="JPEG",
         original="/archive/1.jpg" if is_copy else None,
-        distance=0.005 if is_copy else None,
+        distance=float(distances(vector, ORIGIN[None])[0]) if is_copy else None,
         exact=False,
         descriptor=vector,
         thumbnail=dice.bytes(THUMBNAIL_BYTES),
