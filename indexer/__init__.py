@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from indexer.jobs.index import Where as Where
     from indexer.jobs.index import open_index as open_index
     from indexer.jobs.run import Run as Run
+    from indexer.jobs.sweep import SweepPolicy as SweepPolicy
+    from indexer.jobs.sweep import SweepSummary as SweepSummary
     from indexer.records import Entry as Entry
     from indexer.records import Outcome as Outcome
     from indexer.records import Verdict as Verdict
@@ -45,6 +47,8 @@ _HOMES = {
     "SourceError": "errors",
     "SourceOptions": "sources",
     "StoreError": "errors",
+    "SweepPolicy": "jobs.sweep",
+    "SweepSummary": "jobs.sweep",
     "Tuning": "jobs.index",
     "TwinlensError": "errors",
     "Verdict": "records",

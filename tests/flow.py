@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from indexer import metric, pipeline
 from indexer.candidate import Candidate
 from indexer.errors import ImageError
+from indexer.jobs.sweep import Sweep, SweepPolicy, SweepSummary
 from indexer.records import UNKNOWN, Entry, ImageRecord, Look, Lookalike, Picture, Settings, Verdict
+from indexer.sources import Sighted
 from indexer.stages import Stages, Stopwatch
 from indexer.store.base import Store
 from indexer.store.memory import MemoryStore
@@ -100,6 +102,114 @@ def rows(store: MemoryStore) -> dict[str, tuple[Entry, bytes, bytes]]:
     both = [uri for uri in store._originals if uri in store._copies]
     assert not both, f"in both partitions: {both}"
     return {e.uri: (e, e.descriptor.tobytes(), e.thumbnail) for e in store.entries()}
+
+
+def check_groups(store: MemoryStore) -> None:
+    """Assert laws 3 and 5: a copy names a stored original, not itself, lies where it says, inside, is confirmed."""
+    kept = store.settings
+    entries = {entry.uri: entry for entry in store.entries()}
+    for copy in (entry for entry in entries.values() if entry.original):
+        original = entries[copy.original]
+        distance = metric.distances(copy.descriptor, original.descriptor[None])[0]
+        assert original.is_original
+        assert copy.uri != original.uri
+        assert copy.distance == distance < RADIUS
+        if kept.second_look and distance >= kept.inner_radius:
+            assert copy.look == compare(copy.thumbnail, original.thumbnail)
+            assert copy.look.score >= kept.min_score
+        else:
+            assert copy.look is None
+
+
+@dataclass(slots=True)
+class Disk:
+    """
+    A folder `disk` of images by name, one of which stays; it may be *gone*, and a pass over it may be cut short.
+
+    An image whose name is in *hidden* is there, but no pass offers it.
+    """
+
+    files: dict[str, Image] = field(default_factory=lambda: {"disk/~": Image("disk/~", 99, 99)})
+    hidden: set[str] = field(default_factory=set)
+
+    def do(self, edits: Iterable[Edit]) -> None:
+        """Write an image, delete a name, or give an image another name."""
+        for edit in edits:
+            if isinstance(edit, Image):
+                self.files[edit.name] = edit
+            elif isinstance(edit, str):
+                self.files.pop(edit, None)
+            elif edit[0] in self.files:
+                self.files[edit[1]] = replace(self.files.pop(edit[0]), name=edit[1])
+
+    def sighted(self, seen: Iterable[str], *, ended: bool = True) -> Sighted:
+        """Return what a pass leaves behind that saw these names."""
+        sighted = Sighted()
+        root = sighted.root("disk", lambda uri: uri in self.files, lambda: bool(self.files))
+        root.ended = ended
+        for uri in seen:
+            sighted.seen.add(uri)
+            root.offers += 1
+        return sighted
+
+
+Edit = Image | str | tuple[str, str]
+"""An image to write, a name to delete, or a name and its new one."""
+
+TIDY = SweepPolicy(grace_s=0, at_most_share=1.0)
+"""What is gone is removed at once, however much it is."""
+
+
+def night(store: Store, disk: Disk, limits: Limits, policy: SweepPolicy = TIDY, now_ns: int = 1) -> SweepSummary:
+    """Ingest what is on *disk* into *store*, in the order of names, then sweep."""
+    images = [disk.files[name] for name in sorted(disk.files) if name not in disk.hidden]
+    verdicts = run(store, images, limits)
+    return sweep(store, disk.sighted(verdict.uri for verdict in verdicts), policy, now_ns)
+
+
+def sweep(
+    store: Store, sighted: Sighted, policy: SweepPolicy = TIDY, now_ns: int = 1, *, complete: bool = True
+) -> SweepSummary:
+    """Sweep *store* after a pass that left *sighted* behind."""
+    rule = Rule.of(store.settings, compare)
+    return Sweep(store, rule, sighted, policy, now_ns=now_ns, complete=complete)()
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: no handler of the product may see it."""
+
+
+class DyingStore(MemoryStore):
+    """A store that dies before its n-th write; of one put, each row is a write, the originals first."""
+
+    def __init__(self, kept: Settings) -> None:
+        super().__init__(kept)
+        self.left = -1
+        self.written = 0
+
+    def copy(self, dies_after: int = -1) -> DyingStore:
+        """Return a store with the same rows that does so many writes more; -1 for any number."""
+        made = DyingStore(self.settings)
+        made._originals, made._copies, made.left = dict(self._originals), dict(self._copies), dies_after
+        return made
+
+    def _write(self) -> None:
+        if self.left == 0:
+            raise Killed
+        self.left -= 1
+        self.written += 1
+
+    def put(self, entries: Sequence[Entry]) -> None:
+        """See Store.put."""
+        for entry in sorted(entries, key=lambda entry: not entry.is_original):
+            self._write()
+            super().put([entry])
+
+    def remove(self, uris: Sequence[str], *, originals: bool) -> None:
+        """See Store.remove; each row is a write."""
+        for uri in uris:
+            self._write()
+            super().remove([uri], originals=originals)
 
 
 def told(verdict: Verdict) -> tuple[str, Place]:

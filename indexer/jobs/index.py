@@ -11,14 +11,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import takewhile
+from time import time_ns
 from types import TracebackType
 from typing import Any
 
 from indexer import confirm, encode, pipeline
 from indexer.errors import ConfigError
 from indexer.jobs.run import Run
+from indexer.jobs.sweep import Sweep, SweepPolicy, SweepSummary
 from indexer.records import Counts, Entry, Failure, ImageRecord, Settings, Verdict
 from indexer.sources import Item, SourceOptions, SourceStats, open_items
 from indexer.stages import Stages, Stopwatch
@@ -85,8 +87,9 @@ class Index:
         return self._run(pipeline.ingest, items, tuning or Tuning(), self._rule)
 
     def judge(self, offers: Iterable[ImageRecord | Failure], tuning: Tuning | None = None) -> Run:
-        """Judge what a source of another kind *offers*, as ingest does."""
-        return self._over(pipeline.ingest, offers, tuning or Tuning(), self._rule, SourceStats())
+        """Judge what a source of another kind *offers*, as ingest does; no sweep can follow it."""
+        run = self._over(pipeline.ingest, offers, tuning or Tuning(), self._rule, SourceStats())
+        return replace(run, sighted=None)
 
     def query(self, items: Iterable[Item], tuning: Tuning | None = None, *, second_look: bool = True) -> Run:
         """
@@ -95,6 +98,24 @@ class Index:
         Without *second_look*, or in a collection without, the radius alone decides. Raises as ingest does.
         """
         return self._run(pipeline.query, items, tuning or Tuning(), self._rule if second_look else RADIUS_ALONE)
+
+    def sweep(self, run: Run, policy: SweepPolicy, *, now_ns: int | None = None) -> SweepSummary:
+        """
+        Mark entries whose files are gone as missing, and remove those that have been for long.
+
+        *run* is an ingest of this index that was iterated over to its end; after one that was cut short, nothing is
+        marked or removed. *now_ns* is the time in nanoseconds since the epoch, by default the clock's.
+
+        Raises:
+            ConfigError: *run* is a query.
+            StoreError: the vector database failed; ingest and sweep again to go on.
+
+        """
+        if run.sighted is None:
+            raise ConfigError("a query tells nothing of files that are gone; sweep after an ingest")
+        now_ns = time_ns() if now_ns is None else now_ns
+        sweep = Sweep(self.store, self._rule, run.sighted, policy, now_ns=now_ns, complete=run.tally.complete)
+        return sweep()
 
     def show(self, uri: str) -> tuple[Entry, list[Entry]] | None:
         """Return the entry at *uri* with its whole group, the original first; None when there is none."""
@@ -137,7 +158,8 @@ class Index:
         clock, tally = Stopwatch(), Tally()
         records = takewhile(lambda _: not tally.stopped, offers)
         verdicts = flow(records, Stages(self.store, self.encoder, clock, tuning.max_pixels, rule), tuning.limits)
-        return Run(verdicts, clock, lambda: stats.ignored, self._config(tuning, rule), tally)
+        sighted = stats.sighted if flow is pipeline.ingest else None
+        return Run(verdicts, clock, lambda: stats.ignored, self._config(tuning, rule), tally, sighted)
 
     def _config(self, tuning: Tuning, rule: Rule) -> dict[str, Any]:
         place = {"uri": shown(self._where.uri), "collection": self._where.collection}

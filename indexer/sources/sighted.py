@@ -31,17 +31,29 @@ class Names:
         self._sorted = array("Q")
         self._new = array("Q")
 
+    def common(self, other: Names) -> Names:
+        """Return what is in both."""
+        made = Names()
+        self._merge()
+        other._merge()
+        both = np.intersect1d(np.asarray(self._sorted), np.asarray(other._sorted), assume_unique=True)
+        made._sorted = array("Q", both.tobytes())
+        return made
+
     def add(self, text: str) -> None:
         """Add *text*; dear when done in turn with asking."""
         self._new.append(_number(text))
 
     def __contains__(self, text: object) -> bool:
-        if self._new:
-            merged = np.unique(np.concatenate([np.asarray(self._sorted), np.asarray(self._new)]))
-            self._sorted, self._new = array("Q", merged.tobytes()), array("Q")
+        self._merge()
         number = _number(str(text))
         at = bisect_left(self._sorted, number)
         return at < len(self._sorted) and self._sorted[at] == number
+
+    def _merge(self) -> None:
+        if self._new:
+            merged = np.unique(np.concatenate([np.asarray(self._sorted), np.asarray(self._new)]))
+            self._sorted, self._new = array("Q", merged.tobytes()), array("Q")
 
     def __bool__(self) -> bool:
         return bool(self._sorted or self._new)

@@ -80,7 +80,7 @@ class Store(Protocol):
 
     def heads(self) -> Iterator[Head]:
         """
-        Yield the head of every row, in no particular order; of a URI in both partitions, both.
+        Yield the head of every row, the copies' first, by the order of their ids; of a URI in both partitions, both.
 
         Rows that are written or removed meanwhile may come or not; no other is lost or comes twice for that.
         """

@@ -146,7 +146,7 @@ class Collection:
         return found
 
     def rows(self, condition: str = "", fields: Sequence[str] = WHOLE) -> Iterator[Row]:
-        """Yield the *fields* of all rows that meet *condition*, page by page."""
+        """Yield the *fields* of all rows that meet *condition*, page by page, by the order of their keys."""
         pages = self.call(
             self.client.query_iterator,
             self.name,

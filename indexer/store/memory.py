@@ -74,7 +74,7 @@ class MemoryStore:
 
     def heads(self) -> Iterator[Head]:
         """See Store.heads."""
-        entries = list(self.entries())
+        entries = sorted(self.entries(), key=lambda entry: (entry.is_original, entry.id))
         return (Head(e.uri, e.sha256, e.original, e.missing_since) for e in entries)
 
     def mark(self, uris: Sequence[str], missing_since: int | None) -> None:

@@ -6,12 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from flow import LOOKING, RADIUS, SETTINGS, Image, Oracle, compare, rows, run, told
+from flow import LOOKING, SETTINGS, DyingStore, Image, Killed, Oracle, check_groups, rows, run, told
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from indexer import metric
-from indexer.records import Entry, Outcome, Settings
+from indexer.records import Outcome, Settings
 from indexer.store.memory import MemoryStore
 from indexer.stream import Limits
 from indexer.verdict import verdict_on
@@ -26,35 +25,6 @@ streams = st.lists(st.one_of(readable, readable, readable, broken), max_size=25)
 once_each = st.lists(readable, max_size=12, unique_by=lambda image: image.name)
 both = st.sampled_from([SETTINGS, LOOKING])
 all_limits = st.builds(Limits, workers=st.integers(1, 3), readers=st.integers(1, 3), batch=st.integers(1, 9))
-
-
-class Killed(BaseException):
-    """Stands for SIGKILL: no handler of the product may see it."""
-
-
-class DyingStore(MemoryStore):
-    """A store that dies before its n-th write; of one put, each row is a write, the originals first."""
-
-    def __init__(self, kept: Settings) -> None:
-        super().__init__(kept)
-        self.left = -1
-
-    def _write(self) -> None:
-        if self.left == 0:
-            raise Killed
-        self.left -= 1
-
-    def put(self, entries: list[Entry]) -> None:
-        """See Store.put."""
-        for entry in sorted(entries, key=lambda entry: not entry.is_original):
-            self._write()
-            super().put([entry])
-
-    def remove(self, uris: list[str], *, originals: bool) -> None:
-        """See Store.remove."""
-        if uris:
-            self._write()
-            super().remove(uris, originals=originals)
 
 
 @given(both, streams, all_limits)
@@ -95,18 +65,7 @@ def test_copies_lie_within_the_radius_of_a_stored_original(
     store = MemoryStore(kept)
     run(store, first, limits)
     run(store, second, limits)
-    entries = {entry.uri: entry for entry in store.entries()}
-    for copy in (entry for entry in entries.values() if entry.original):
-        original = entries[copy.original]
-        distance = metric.distances(copy.descriptor, original.descriptor[None])[0]
-        assert original.is_original
-        assert copy.uri != original.uri
-        assert copy.distance == distance < RADIUS
-        if kept.second_look and distance >= kept.inner_radius:
-            assert copy.look == compare(copy.thumbnail, original.thumbnail)
-            assert copy.look.score >= kept.min_score
-        else:
-            assert copy.look is None
+    check_groups(store)
 
 
 @given(both, st.lists(once_each, min_size=1, max_size=2), all_limits)
