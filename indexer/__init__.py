@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from indexer.records import Entry as Entry
     from indexer.records import Outcome as Outcome
     from indexer.records import Verdict as Verdict
+    from indexer.sources import Selection as Selection
     from indexer.sources import SourceOptions as SourceOptions
     from indexer.stream import Limits as Limits
     from indexer.summary import RunSummary as RunSummary
@@ -44,6 +45,7 @@ _HOMES = {
     "Outcome": "records",
     "Run": "jobs.run",
     "RunSummary": "summary",
+    "Selection": "sources",
     "SourceError": "errors",
     "SourceOptions": "sources",
     "StoreError": "errors",

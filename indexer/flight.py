@@ -69,7 +69,11 @@ class Originals:
         self._replaced.add(uri)
         self._shelf.drop(uri)
 
-    def near(self, query: Vector, stored: Hits, *, but: str) -> list[Match]:
-        """Return all originals within the radius of *query* (D,), given what was *stored*, except *but*."""
-        matches = [m for m in stored.matches if m.uri not in self._replaced and m.uri not in self._lost]
-        return [match for match in matches + self._shelf.near(query) if match.uri != but]
+    def left(self, stored: Hits, *, but: str) -> list[Match]:
+        """Return those of the *stored* originals that a search found which count still, except *but*."""
+        counts = (match for match in stored.matches if match.uri not in self._replaced and match.uri != but)
+        return [match for match in counts if match.uri not in self._lost]
+
+    def added(self, query: Vector, *, but: str) -> list[Match]:
+        """Return those that were added and lie within the radius of *query* (D,), except *but*."""
+        return [match for match in self._shelf.near(query) if match.uri != but]

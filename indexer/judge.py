@@ -61,7 +61,7 @@ class _Batch:
         self._store = store
         self._fresh = fresh
         self.desk = Desk(store, rule, fresh)
-        self._hits = _search(store, candidates)
+        self._hits = _search(self.desk, candidates)
         self.desk.look_up([c.uri for c in candidates if _may_orphan(c)])
 
     def judge(self, number: int, candidate: Candidate) -> Verdict:
@@ -91,14 +91,14 @@ class _Batch:
         return verdict_on(touched, unchanged=True)
 
     def _new_entry(self, number: int, candidate: Candidate) -> tuple[Entry, bool]:
-        """Return what the image becomes, and whether some neighbours could not be listed."""
+        """Return what the image becomes, and whether some of its neighbours were not looked at."""
         assert candidate.picture is not None
         twin = self._twin(candidate)
         if twin:
             return entry_for(candidate, candidate.picture, group_of(twin), exact=True), False
-        hits = self._hits.get(number) or self._store.near(candidate.picture.descriptor[None])[0]
+        hits = self._hits.get(number) or self.desk.near(candidate.picture.descriptor[None])[0]
         place = self.desk.place(candidate.picture, hits, but=candidate.uri)
-        return entry_for(candidate, candidate.picture, place, exact=False), hits.truncated
+        return entry_for(candidate, candidate.picture, place, exact=False), place.cut
 
     def _twin(self, candidate: Candidate) -> Entry | None:
         twins = self._fresh.with_bytes(candidate.sha256)
@@ -122,9 +122,9 @@ def _may_orphan(candidate: Candidate) -> bool:
     return known is not None and known.is_original and not candidate.settled and known.sha256 != candidate.sha256
 
 
-def _search(store: Store, candidates: Sequence[Candidate]) -> dict[int, Hits]:
+def _search(desk: Desk, candidates: Sequence[Candidate]) -> dict[int, Hits]:
     """Return the stored neighbours of those *candidates* that have no twin, by their number."""
     queries = {n: c.picture.descriptor for n, c in enumerate(candidates) if c.picture and not c.twin}
     if not queries:
         return {}
-    return dict(zip(queries, store.near(np.stack(list(queries.values()))), strict=True))
+    return dict(zip(queries, desk.near(np.stack(list(queries.values()))), strict=True))

@@ -234,7 +234,7 @@ class Verdict:
         height: likewise.
         size: bytes.
         sha256: of the bytes, or None when they were not read.
-        truncated: whether the database could not list all originals within the radius; the nearest ones decided.
+        truncated: whether more originals lie within the radius than are looked at; the nearest ones were refuted.
         score: how well a copy's picture agrees with its original's; None where no second look was needed.
         scale: see Look; None without one, as the next two.
         shift: likewise.

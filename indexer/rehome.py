@@ -20,7 +20,7 @@ from itertools import groupby
 import numpy as np
 
 from indexer.flight import Originals, Shelf
-from indexer.records import Entry, Hits, Picture
+from indexer.records import Entry, Hits, Matrix, Picture
 from indexer.store.base import Store
 from indexer.verdict import Place, Rule, group_of, place_among
 
@@ -85,7 +85,15 @@ class Desk:
 
     def place(self, picture: Picture, hits: Hits, *, but: str) -> Place:
         """Return the place of *picture*, the image at *but*, given what a search found of it."""
-        return place_among(self._originals.near(picture.descriptor, hits, but=but), picture.thumbnail, self.rule)
+        stored = self._originals.left(hits, but=but)
+        if hits.truncated and len(stored) < self.rule.reach:  # many of the nearest count no more
+            stored = self._originals.left(self.store.near(picture.descriptor[None])[0], but=but)
+        added = self._originals.added(picture.descriptor, but=but)
+        return place_among(stored + added, picture.thumbnail, self.rule)
+
+    def near(self, queries: Matrix) -> list[Hits]:
+        """Return what `place` needs to know of each of *queries* (N, D): the nearest stored originals."""
+        return self.store.near(queries, self.rule.reach + 1)
 
     def add(self, entry: Entry) -> None:
         """Write *entry*, which was just judged, with the next flush; a flush comes now where order asks for it."""
@@ -148,7 +156,7 @@ class Desk:
         *homes* holds, by sha256, those that have one already. Return who became an original.
         """
         units = list(_units(orphans))
-        hits = self.store.near(np.stack([unit[0].descriptor for unit in units]))
+        hits = self.near(np.stack([unit[0].descriptor for unit in units]))
         promoted: list[str] = []
         held = cache(self._digests)
         for unit, found in zip(units, hits, strict=True):

@@ -114,7 +114,7 @@ class Stages:
         """Judge each image on its own against the collection; nothing is written."""
         vectors = [c.picture.descriptor for c in candidates if c.picture and not c.twin]
         with self.clock("search"):
-            hits = iter(self.store.near(np.stack(vectors)) if vectors else ())
+            hits = iter(self.store.near(np.stack(vectors), self.rule.reach + 1) if vectors else ())
             return [_answer(c, next(hits) if c.picture and not c.twin else Hits(()), self.rule) for c in candidates]
 
 
@@ -140,4 +140,4 @@ def _answer(candidate: Candidate, hits: Hits, rule: Rule) -> Verdict:
     others = (match for match in hits.matches if match.uri != candidate.uri)
     place = _twins_place(candidate) or place_among(others, candidate.picture.thumbnail, rule)
     entry = entry_for(candidate, candidate.picture, place, exact=candidate.twin is not None)
-    return verdict_on(entry, truncated=hits.truncated)
+    return verdict_on(entry, truncated=place.cut)

@@ -25,7 +25,7 @@ class RunSummary:
         rejected: could not be used.
         unchanged: indexed before and untouched since.
         ignored: files in folders and archives that are no images by their names.
-        truncated: images for which the database could not list all originals within the radius.
+        truncated: images with more originals within the radius than are looked at.
         rejected_by_kind: counts of rejected images by their kind.
         seconds: wall time.
         seconds_by_stage: time in each stage, summed over its threads.

@@ -10,6 +10,9 @@ from indexer.candidate import Candidate
 from indexer.confirm import Confirm
 from indexer.records import UNKNOWN, Entry, ImageRecord, Look, Lookalike, Match, Outcome, Picture, Settings, Verdict
 
+MOST_LOOKS = 100
+"""So many originals, the nearest, are looked at beside an image; a series of lookalikes may be of any length."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -20,12 +23,19 @@ class Rule:
         confirm: compares two thumbnails; None where the radius alone decides.
         inner_radius: Euclidean; strictly within it, no second look is needed.
         min_score: a look with at least this score confirms.
+        most_looks: when so many originals, the nearest, are refuted, the image is a copy of none.
 
     """
 
     confirm: Confirm | None = None
     inner_radius: float = 0.0
     min_score: float = 0.0
+    most_looks: int = MOST_LOOKS
+
+    @property
+    def reach(self) -> int:
+        """How many originals, the nearest, can matter to an image; one more than are looked at, to tell of a rest."""
+        return self.most_looks + 1 if self.confirm else 1
 
     @classmethod
     def of(cls, settings: Settings, confirm: Confirm) -> Rule:
@@ -38,20 +48,27 @@ RADIUS_ALONE = Rule()
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an image belongs: to an *original*, or to none; the rest as in Entry."""
+    """
+    Where an image belongs: to an *original*, or to none; the rest as in Entry.
+
+    Where it is *cut*, there were more originals within the radius than the rule looks at.
+    """
 
     original: str | None = None
     distance: float | None = None
     look: Look | None = None
     lookalike: Lookalike | None = None
+    cut: bool = False
 
 
 def place_among(matches: Iterable[Match], thumbnail: bytes, rule: Rule) -> Place:
     """Return the place of an image: the nearest match (ties by URI) decides, of those that *rule* confirms."""
     lookalike: Lookalike | None = None
-    for match in sorted(matches, key=lambda match: (match.distance, match.uri)):
+    for looks, match in enumerate(sorted(matches, key=lambda match: (match.distance, match.uri))):
         if rule.confirm is None or metric.inside(match.distance, rule.inner_radius):
             return Place(match.uri, match.distance)
+        if looks == rule.most_looks:
+            return Place(lookalike=lookalike, cut=True)
         look = rule.confirm(thumbnail, match.thumbnail)
         if look.score >= rule.min_score:
             return Place(match.uri, match.distance, look)

@@ -27,6 +27,9 @@ SETTINGS = Settings("test", 2, RADIUS)
 LOOKING = Settings("test", 2, RADIUS, second_look=True, inner_radius=0.005, min_score=0.75)
 """A collection with a second look: one step of the grid needs none, two steps and the diagonal need one."""
 
+LOOKING_ONCE = replace(LOOKING, method="once")
+"""Likewise, but of each image's neighbours only the nearest is looked at."""
+
 
 @dataclass(frozen=True)
 class Image:
@@ -66,6 +69,12 @@ def compare(new: bytes, original: bytes) -> Look:
     return Look(1 - abs(mine - theirs) / 4, 1 + mine / 8, (mine / 2, theirs / 2), mirrored=mine > theirs)
 
 
+def rule_of(settings: Settings) -> Rule:
+    """Return the rule of a collection of points."""
+    rule = Rule.of(settings, compare)
+    return replace(rule, most_looks=1) if settings == LOOKING_ONCE else rule
+
+
 class PointStages(Stages):
     """The product's stages, except that bytes are read as a point and a face instead of being decoded and encoded."""
 
@@ -92,7 +101,7 @@ def run(store: Store, images: Iterable[Image], limits: Limits, reads: list[str] 
     """
     images = list(images)
     timed = len({image.name for image in images}) == len({(image.name, image.data) for image in images})
-    rule = Rule.of(store.settings, compare)
+    rule = rule_of(store.settings)
     stages = PointStages(store, encoder=None, clock=Stopwatch(), max_pixels=1, rule=rule)  # type: ignore[arg-type]
     return list(pipeline.ingest((image.record(reads, timed=timed) for image in images), stages, limits))
 
@@ -171,7 +180,7 @@ def sweep(
     store: Store, sighted: Sighted, policy: SweepPolicy = TIDY, now_ns: int = 1, *, complete: bool = True
 ) -> SweepSummary:
     """Sweep *store* after a pass that left *sighted* behind."""
-    rule = Rule.of(store.settings, compare)
+    rule = rule_of(store.settings)
     return Sweep(store, rule, sighted, policy, now_ns=now_ns, complete=complete)()
 
 
@@ -221,7 +230,7 @@ def told(verdict: Verdict) -> tuple[str, Place]:
         look = Look(verdict.score, verdict.scale, verdict.shift, bool(verdict.mirrored))
     if verdict.lookalike is not None:
         lookalike = Lookalike(verdict.lookalike, verdict.lookalike_distance or 0.0, verdict.lookalike_score or 0.0)
-    return verdict.outcome.value, Place(verdict.original, verdict.distance, look, lookalike)
+    return verdict.outcome.value, Place(verdict.original, verdict.distance, look, lookalike, verdict.truncated)
 
 
 class Oracle:
@@ -235,7 +244,7 @@ class Oracle:
         """Return the outcome of *image*, and where it belongs."""
         known = self.state.get(image.name)
         if known and known[0].data == image.data:
-            return "unchanged", known[1]
+            return "unchanged", replace(known[1], cut=False)
         if image.broken:
             return "rejected", Place()
         orphans = sorted(
@@ -273,6 +282,9 @@ class Oracle:
             look = compare(b"%d" % image.face, b"%d" % face)
             if abs(image.face - face) <= 1:
                 return Place(name, distance, look)
+            if self.settings == LOOKING_ONCE:
+                more = len([row for row in near if row[0] < RADIUS]) > 1
+                return Place(lookalike=Lookalike(name, distance, look.score), cut=more)
             refuted = refuted or Lookalike(name, distance, look.score)
         return Place(lookalike=refuted)
 

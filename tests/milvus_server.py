@@ -54,9 +54,17 @@ def started(folder: str, settings: dict[str, str]) -> MilvusServer:
     if "port" in settings:
         config.update(proxy_port=int(settings["port"]))
     config.set("authorization_enabled", settings.get("auth") == "on")
+    if "tls" in settings:  # a folder with server.pem, server.key and ca.pem, which must have signed the client's, too
+        config.set("tls_mode", 2)
+        for item, file in {
+            "server_pem_path": "server.pem",
+            "server_key_path": "server.key",
+            "ca_pem_path": "ca.pem",
+        }.items():
+            config.set(item, str(Path(settings["tls"], file)))
     if "ttl" in settings:
         config.set("common.session.ttl", settings["ttl"])  # s; starting again waits until the last run's is over
-    for name, value in FASTER.items():
+    for name, value in (FASTER | {name: value for name, value in settings.items() if "." in name}).items():
         config.set(name, value)
     server = MilvusServer(config)
     server.webservice_port = health
@@ -88,6 +96,8 @@ def main() -> None:
         sys.stdout.flush()
         sys.stdin.read()
     finally:
+        if "end=kill" in settings:
+            server.server_proc.kill()
         server.stop()
 
 

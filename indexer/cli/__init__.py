@@ -10,9 +10,11 @@ import gc
 import os
 import signal
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import version
 from keyword import iskeyword
+from time import time_ns
 
 import click
 
@@ -27,8 +29,14 @@ _COMMANDS = {
     "export": "Write the whole collection to a Parquet file.",
     "import": "Bring a collection back from Parquet files, or judge descriptors that were made elsewhere.",
     "migrate": "Copy the collection to another Milvus, or encode it anew with another encoder.",
+    "batch": "Do one unattended run over the configured sources, as cron calls it every night.",
+    "init": "Write a commented configuration for batch.",
+    "runs": "List the runs of batch whose reports are kept.",
     "demo": "Make a small archive of edited photographs, ingest it, and show what was found.",
 }
+
+_MODULES = {"runs": "history", "import": "import_"}
+"""Commands whose module has another name."""
 
 
 class _Lazy(click.Group):
@@ -40,8 +48,8 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
         if cmd_name not in _COMMANDS:
             return None
-        name = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
-        command: click.Command = getattr(import_module(f"indexer.cli.{name}"), name)
+        module = import_module(f"indexer.cli.{_MODULES.get(cmd_name, cmd_name)}")
+        command: click.Command = getattr(module, f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
@@ -59,9 +67,11 @@ def cli() -> None:
       twinlens ingest photos/ scans.tar     index an archive and list its copies
       twinlens query upload.jpg             is this one there already?
       twinlens show photos/a.jpg            an image's record and its group
+      twinlens batch                        the same every night, unattended
 
     The index is a Milvus collection: by default the file ./twinlens.db (Milvus Lite), or a
-    Milvus server with --uri http://host:19530 and the environment variable TWINLENS_TOKEN.
+    Milvus server with --uri http://host:19530 and the environment variable TWINLENS_TOKEN
+    (TLS, a database, a time limit: see README, Where the collection is).
 
     \b
     Exit codes:
@@ -81,10 +91,14 @@ def main() -> None:
     sys.exit(run(sys.argv[1:]))
 
 
-def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one for each way to end
-    """Return the exit code of the command line *arguments*; every error that is the user's is one line."""
+def run(arguments: list[str], clock: Callable[[], int] = time_ns) -> int:  # noqa: PLR0911 - one for each way to end
+    """
+    Return the exit code of the command line *arguments*; every error that is the user's is one line.
+
+    *clock* tells the time in nanoseconds since the epoch to what ages, which is the scheduled batch.
+    """
     try:
-        with cli.make_context("twinlens", arguments) as context:  # not main(): it has exit codes of its own
+        with cli.make_context("twinlens", arguments, obj=clock) as context:  # not main(): it has exit codes of its own
             code = cli.invoke(context)
         sys.stdout.flush()
     except click.exceptions.Exit as stop:

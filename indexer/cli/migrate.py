@@ -101,13 +101,21 @@ def _encode_anew(place: Where, there: Where | None, options: dict[str, Any]) -> 
             run = reencode.encode_anew(old, index, tuning(options))
             code = code_of(carry_out(run, Output.of(options, lambda: old.count().total)))
             lacking = reencode.absent(old, index)
-        if lacking and not options["without_missing"]:
-            _say_what_is_lacking(made, lacking)
-            return ExitCode.REJECTED
+            if lacking and not options["without_missing"]:
+                _say_what_is_lacking(made, lacking)
+                return ExitCode.REJECTED
+            _switch(made, as_json=options["as_json"])  # while nobody else may write to either
+    else:
+        _switch(made, as_json=options["as_json"])
+    return code
+
+
+def _switch(made: Plan, *, as_json: bool) -> None:
+    from indexer.jobs import reencode  # noqa: PLC0415 - as above
+
     if made.switches:
         reencode.give_name(made)
-        _say_what_was_switched(made, as_json=options["as_json"])
-    return code
+        _say_what_was_switched(made, as_json=as_json)
 
 
 def _say_what_is_lacking(made: Plan, lacking: int) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from indexer.errors import ConfigError
 
 if TYPE_CHECKING:
     from indexer.jobs.index import Tuning, Where
@@ -93,19 +96,40 @@ look_option = click.option(
 
 
 def where(uri: str, collection: str) -> Where:
-    """Return the place that the options name; the token comes from the environment alone."""
-    from indexer.jobs.index import Where  # noqa: PLC0415 - heavy, and not needed for --help
+    """
+    Return the place that the options name; how it is reached comes from the environment alone.
 
-    return Where(uri, collection, os.environ.get("TWINLENS_TOKEN"))
+    Raises:
+        ConfigError: TWINLENS_TIMEOUT is no number of seconds above 0.
+    """
+    from indexer.jobs.index import Where  # noqa: PLC0415 - heavy, and not needed for --help
+    from indexer.store.access import Tls  # noqa: PLC0415 - as above
+
+    tls = {name: os.environ.get(f"TWINLENS_TLS_{name.upper()}", "") for name in ("ca", "cert", "key", "name")}
+    place = Where(uri, collection, os.environ.get("TWINLENS_TOKEN"), tls=Tls(**tls))
+    return replace(place, timeout_s=_seconds("TWINLENS_TIMEOUT", place.timeout_s))
+
+
+def _seconds(variable: str, default: float) -> float:
+    text = os.environ.get(variable) or str(default)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise ConfigError(f"{variable} is {text!r}; set it to seconds above 0, or unset it")
+    return seconds
 
 
 def target(place: Where, uri: str | None, collection: str | None) -> Where:
     """Return the place that --to and --to-collection name; another server's token is in TWINLENS_TO_TOKEN."""
-    from indexer.jobs.index import Where  # noqa: PLC0415 - as above
     from indexer.jobs.migrate import same_place  # noqa: PLC0415 - as above
+    from indexer.store.access import Tls  # noqa: PLC0415 - as above
 
-    there = Where(uri or place.uri, collection or place.collection, os.environ.get("TWINLENS_TO_TOKEN"))
-    return Where(there.uri, there.collection, place.token) if same_place(place, there) else there
+    there = replace(place, uri=uri or place.uri, collection=collection or place.collection)
+    if same_place(place, there):
+        return there
+    return replace(there, token=os.environ.get("TWINLENS_TO_TOKEN"), tls=Tls(ca=place.tls.ca))
 
 
 def tuning(options: dict[str, Any]) -> Tuning:

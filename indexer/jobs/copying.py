@@ -24,8 +24,10 @@ def copy_whole(source: Source, target: Store, name: str) -> Iterator[tuple[Entry
 
     Raises:
         ConfigError: *target* holds something else; nothing was written.
+        LockHeld: another process writes to *target*; nothing was written.
         StoreError: the vector database failed, or an entry cannot be stored.
     """
+    target.claim()
     empty = target.count().total == 0
     if not empty:
         _refuse_others(source, target, name)

@@ -24,9 +24,10 @@ from indexer.jobs.sweep import Sweep, SweepPolicy, SweepSummary
 from indexer.records import Counts, Entry, Failure, ImageRecord, Settings, Verdict
 from indexer.sources import Item, SourceOptions, SourceStats, open_items
 from indexer.stages import Stages, Stopwatch
+from indexer.store.access import NO_TLS, Tls
 from indexer.store.base import Store
 from indexer.store.door import shown
-from indexer.store.milvus import open_existing, open_store, prepare_library
+from indexer.store.milvus import TIMEOUT_S, open_existing, open_store, prepare_library
 from indexer.stream import Limits
 from indexer.summary import Tally
 from indexer.verdict import RADIUS_ALONE, Rule
@@ -47,12 +48,21 @@ class Where:
         uri: a Milvus Lite path ending in `.db`, or the address of a Milvus server.
         collection: its name there.
         token: `user:password` or an API key, for a server that asks for it; never shown.
+        timeout_s: the most seconds that one call may take, its repetitions through an outage included.
+        tls: certificates, for an https:// address.
 
     """
 
     uri: str = DEFAULT_URI
     collection: str = DEFAULT_COLLECTION
     token: str | None = field(default=None, repr=False)
+    timeout_s: float = TIMEOUT_S
+    tls: Tls = NO_TLS
+
+    @property
+    def reach(self) -> dict[str, Any]:
+        """How the place is reached, as options of `open_store` and `open_existing`."""
+        return {"token": self.token, "timeout_s": self.timeout_s, "tls": self.tls}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +89,20 @@ class Index:
         """
         Judge *items* one after another and store what they become; iterate over the result to do the work.
 
+        The index is the collection's one writer from here on until it is closed.
+
         Raises:
             ConfigError: *items* is a single path or bytes.
+            LockHeld: another run writes to the collection; nothing was touched.
             StoreError: the vector database failed; run again to go on.
 
         """
+        self.store.claim()
         return self._run(pipeline.ingest, items, tuning or Tuning(), self._rule)
 
     def judge(self, offers: Iterable[ImageRecord | Failure], tuning: Tuning | None = None) -> Run:
         """Judge what a source of another kind *offers*, as ingest does; no sweep can follow it."""
+        self.store.claim()
         run = self._over(pipeline.ingest, offers, tuning or Tuning(), self._rule, SourceStats())
         return replace(run, sighted=None)
 
@@ -214,7 +229,7 @@ def open_with(
     """Open a collection with an *encoder* that is loaded; else as open_index."""
     wanted = settings_for(encoder.spec, radius, second_look)
     own = [name for name, value in (("radius", radius), ("second_look", second_look)) if value is None]
-    store = open_store(where.uri, where.collection, wanted, token=where.token, create=create, own=own)
+    store = open_store(where.uri, where.collection, wanted, create=create, own=own, **where.reach)
     return Index(store, encoder, where)
 
 
@@ -235,7 +250,7 @@ def settings_for(spec: encode.EncoderSpec, radius: float | None, second_look: bo
 
 def open_entries(where: Where) -> Store:
     """Open an existing collection without an encoder, to look at what it holds. Raises as open_index does."""
-    return open_existing(where.uri, where.collection, token=where.token)
+    return open_existing(where.uri, where.collection, **where.reach)
 
 
 def group_of(store: Store, entry: Entry) -> list[Entry]:

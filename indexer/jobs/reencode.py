@@ -65,7 +65,7 @@ def plan(place: Where, encoder: Encoder, radius: float | None = None, to: Where 
         LockHeld: another process uses the Milvus Lite file.
         StoreError: the server cannot be reached, or refuses.
     """
-    old = stands_for(place.uri, place.collection, token=place.token)
+    old = stands_for(place.uri, place.collection, **place.reach)
     if old is None:
         return _rest_of_switch(place, encoder, radius)
     with closing(open_entries(place)) as store:
@@ -76,7 +76,7 @@ def plan(place: Where, encoder: Encoder, radius: float | None = None, to: Where 
     done = short(had) == short(settings)
     if done and to:
         raise ConfigError(f"the collection {place.collection} is one of this encoder; migrate it without --re-encode")
-    if not done and not to and keep_as != old and stands_for(place.uri, keep_as, token=place.token):
+    if not done and not to and keep_as != old and stands_for(place.uri, keep_as, **place.reach):
         raise ConfigError(f"there is a collection {keep_as}, as the old one is to be called; drop or rename it")
     return Plan(place, old, keep_as, new, settings, switches=to is None, done=done)
 
@@ -86,7 +86,7 @@ def _rest_of_switch(place: Where, encoder: Encoder, radius: float | None) -> Pla
     for second_look in (True, False):
         settings = settings_for(encoder.spec, radius, second_look)
         new = replace(place, collection=f"{place.collection}_{short(settings)}")
-        if stands_for(place.uri, new.collection, token=place.token):
+        if stands_for(place.uri, new.collection, **place.reach):
             return Plan(place, "", "", new, settings, switches=True)
     raise ConfigError(f"there is no collection {place.collection} at {shown(place.uri)}; make it with twinlens ingest")
 
@@ -157,7 +157,14 @@ def _gone(uri: str) -> Failure:
 
 
 def absent(old: Store, index: Index) -> int:
-    """Return how many entries of *old* the new collection lacks."""
+    """
+    Return how many entries of *old* the new collection lacks; from here on, nobody else may write to *old*.
+
+    Raises:
+        LockHeld: another process does; run again when it has ended.
+        StoreError: the vector database failed.
+    """
+    old.claim()
     heads = old.heads()
     lacking = 0
     while uris := [head.uri for head in islice(heads, _LOOK_UP)]:
@@ -167,4 +174,4 @@ def absent(old: Store, index: Index) -> int:
 
 def give_name(made: Plan) -> None:
     """Let the collection's name stand for the new one, and keep the old one under another; raises as open_index."""
-    switch(made.place.uri, made.place.collection, made.new.collection, made.keep_as, token=made.place.token)
+    switch(made.place.uri, made.place.collection, made.new.collection, made.keep_as, **made.place.reach)

@@ -264,17 +264,24 @@ class Sweep:
         Let a present copy with the same bytes take the place of *original*, if there is one: all else stays.
 
         The heir's row as a copy goes last: while it is there, a sweep after a kill finds the same heir. Originals
-        that a killed sweep made of other copies stay what they are.
+        that a killed sweep made of copies stay what they are by now, whatever their rows as copies say.
         """
-        twins = [c for c in copies if c.sha256 == original.sha256 and c.missing_since is None]
+        if all(copy.sha256 != original.sha256 for copy in copies):
+            return False
+        newest = self._store.get([copy.uri for copy in copies])
+        leaders = {uri for uri, entry in newest.items() if entry.is_original}
+        twins = [e for e in newest.values() if e.sha256 == original.sha256 and e.missing_since is None]
         if not twins:
             return False
-        found = self._store.get([copy.uri for copy in copies])
-        leaders = {uri for uri, entry in found.items() if entry.is_original}
-        twin = min(twins, key=lambda copy: (copy.uri not in leaders, copy.uri))
-        heir = replace(twin, original=None, distance=None, exact=False, look=None, lookalike=original.lookalike)
-        leaders.add(heir.uri)
-        followers = [replace(copy, original=heir.uri) for copy in copies if copy.uri not in leaders]
-        self._store.put([heir, *followers])
-        self._store.remove(sorted(leaders), originals=False)
+        heir = min(twins, key=lambda twin: (twin.uri not in leaders, twin.uri)).uri
+        rows = [_follower(copy, heir, original) for copy in copies if copy.uri not in leaders]
+        self._store.put(rows)
+        self._store.remove(sorted(leaders | {heir}), originals=False)
         return True
+
+
+def _follower(copy: Entry, heir: str, original: Entry) -> Entry:
+    """Return *copy*, of *original*, as a copy of the *heir*; or as the original, if it is the heir itself."""
+    if copy.uri != heir:
+        return replace(copy, original=heir)
+    return replace(copy, original=None, distance=None, exact=False, look=None, lookalike=original.lookalike)

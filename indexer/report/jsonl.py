@@ -51,6 +51,9 @@ class ReportFile:
     def finish(self, summary: RunSummary) -> None:
         """Append the summary and give the file its name."""
         self._file.write(line("summary", summary.as_row()) + "\n")
+        if self._partial != self._path:
+            self._file.flush()
+            os.fsync(self._file.fileno())
         self._file.close()
         if self._partial != self._path:
             self._partial.replace(self._path)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from indexer.records import Outcome, Verdict
 from indexer.summary import RunSummary
 
@@ -75,9 +78,18 @@ def summary_lines(summary: RunSummary) -> list[str]:
     if summary.ignored:
         lines.append(f"{summary.ignored} files were passed over: not images by their names")
     if summary.truncated:
-        lines.append(
-            f"{summary.truncated} images have more originals within the radius than the database lists at once"
-        )
+        lines.append(f"{summary.truncated} images resemble more others than are looked at; the nearest were refuted")
     if summary.interrupted:
         lines.append("cut short: run the same command again to go on")
     return lines
+
+
+def batch_lines(row: Mapping[str, Any]) -> list[str]:
+    """Return what a scheduled run tells besides the ingest's last lines; *row* is its summary."""
+    lines = [f"cut short by {row['reason']}"] if row["reason"] else []
+    lines += [f"absent, its entries were left alone: {printable(root)}" for root in row["absent"]]
+    if row["sweep"]:
+        lines.append(", ".join(f"{count} {name}" for name, count in row["sweep"].items() if name != "absent"))
+    if row["collection"]:
+        lines.append("collection: {originals} originals, {copies} copies of them".format(**row["collection"]))
+    return [*lines, f"report: {printable(row['report'])}"] if row["report"] else lines

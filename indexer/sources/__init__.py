@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from indexer.sources.opening import Item, address, check_sources, counter, member_of, open_items, open_sources
+from indexer.sources.opening import (
+    Item,
+    Selection,
+    address,
+    check_sources,
+    counter,
+    glance,
+    member_of,
+    open_items,
+    open_sources,
+    problem_of,
+)
 from indexer.sources.options import SourceOptions, SourceStats
 from indexer.sources.sighted import Sighted
 
 __all__ = [
     "Item",
+    "Selection",
     "Sighted",
     "SourceOptions",
     "SourceStats",
     "address",
     "check_sources",
     "counter",
+    "glance",
     "member_of",
     "open_items",
     "open_sources",
+    "problem_of",
 ]

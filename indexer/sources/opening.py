@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from indexer.errors import SourceError
@@ -21,8 +22,19 @@ from indexer.sources.options import TAR_ENDINGS, Sieve, SourceOptions, SourceSta
 from indexer.sources.sighted import Root
 
 Path = str | os.PathLike[str]
-Item = Path | bytes | tuple[str, bytes]
-"""A path, archive member or URL; an image's bytes; or a name with its image's bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A source with patterns of its own, instead of those that hold for all; see SourceOptions."""
+
+    path: Path
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+
+Item = Path | bytes | tuple[str, bytes] | Selection
+"""A path, archive member or URL, perhaps with patterns; an image's bytes; or a name with its image's bytes."""
 
 _LOCAL_URL = "file://"
 _STDIN = "-"
@@ -67,7 +79,7 @@ def check_sources(arguments: Sequence[Path]) -> None:
         ConfigError: a package is missing.
         SourceError: some cannot be read; it names them all.
     """
-    problems = list(filter(None, (_problem(os.fsdecode(argument)) for argument in arguments)))
+    problems = list(filter(None, (problem_of(os.fsdecode(argument)) for argument in arguments)))
     if problems:
         raise SourceError(f"cannot read {'; '.join(problems)}; nothing was done")
 
@@ -78,6 +90,16 @@ def counter(arguments: Sequence[Path], options: SourceOptions) -> Callable[[], i
     if any(text == _STDIN or remote.is_url(text) or _compression(text) for text in texts):
         return None
     return lambda: sum(1 for _ in open_items(texts, replace(options, skip_compressed=True)))
+
+
+def glance(item: Item, seconds: float) -> tuple[int, bool]:
+    """Count the images of *item* for at most so many *seconds*; return how many, and whether that is all of them."""
+    end, count = time.monotonic() + seconds, 0
+    for offer in open_items([item]):
+        count += isinstance(offer, ImageRecord)
+        if time.monotonic() > end:
+            return count, False
+    return count, True
 
 
 def address(text: str) -> str:
@@ -93,7 +115,8 @@ def address(text: str) -> str:
 
 def _places(items: Iterable[Item]) -> list[str]:
     """Return the URIs of those *items* that name what lies somewhere: no bytes, and not standard input."""
-    texts = (os.fsdecode(item) for item in items if not isinstance(item, bytes | tuple))
+    paths = (item.path if isinstance(item, Selection) else item for item in items)
+    texts = (os.fsdecode(path) for path in paths if not isinstance(path, bytes | tuple))
     return [address(text) for text in texts if text != _STDIN and "\0" not in text]
 
 
@@ -114,6 +137,7 @@ class _Opener:
         self._sieve = sieve
         self._sighted = sieve.stats.sighted
         self._walker = Walker(sieve, options.max_bytes, lambda path, below: self._local_archive(path, below, below))
+        self._others: dict[tuple[tuple[str, ...], tuple[str, ...]], _Opener] = {}
 
     def open(self, item: Item) -> Offers:
         """Yield what *item* offers."""
@@ -121,12 +145,22 @@ class _Opener:
             yield memory.from_bytes(item)
         elif isinstance(item, tuple):
             yield memory.named(*item)
+        elif isinstance(item, Selection):
+            yield from self._with_patterns(item).open(item.path)
         elif (text := os.fsdecode(item)) == _STDIN:
             stream = self._options.stdin or sys.stdin.buffer
             for path in listing.paths(stream, null_separated=self._options.null_separated):
                 yield from self._named(path)
         else:
             yield from self._named(text)
+
+    def _with_patterns(self, item: Selection) -> _Opener:
+        """Return the opener for *item*; sources with the same patterns share one, and so what it met before."""
+        key = (item.include, item.exclude)
+        if key not in self._others:
+            options = replace(self._options, include=item.include, exclude=item.exclude)
+            self._others[key] = _Opener(options, Sieve(options, self._sieve.stats))
+        return self._others[key]
 
     def _named(self, text: str) -> Offers:
         """Yield what a path, member or URL offers; a single file is taken whatever its name is."""
@@ -232,8 +266,8 @@ def _compression(name: str) -> str | None:
     return next((how for ending, how in TAR_ENDINGS.items() if name.lower().endswith(ending)), None)
 
 
-def _problem(text: str) -> str | None:
-    """Return what keeps the source *text* from being read."""
+def problem_of(text: str) -> str | None:
+    """Return what keeps the source *text* from being read; raises ConfigError when a package is missing."""
     if text == _STDIN:
         return None
     if remote.is_url(text) and not text.startswith(_LOCAL_URL):

@@ -19,12 +19,23 @@ class Store(Protocol):
 
     Every read sees every write that returned before it, also one made by another process.
     Any method may raise StoreError; no other exception of a back end passes.
-    One process writes at a time; calls of one process may come from several threads.
+    One process writes at a time, see claim; calls of one process may come from several threads.
     """
 
     @property
     def settings(self) -> Settings:
         """What was stamped on the collection when it was made."""
+        ...
+
+    def claim(self) -> None:
+        """
+        Become the only process that writes to the collection, until close; at once where this one is it already.
+
+        Whoever writes by what it has read calls this before it reads; a write without it makes up for it.
+
+        Raises:
+            LockHeld: another process writes to it; nothing was touched.
+        """
         ...
 
     def get(self, uris: Sequence[str]) -> dict[str, Entry]:
@@ -44,8 +55,12 @@ class Store(Protocol):
         """
         ...
 
-    def near(self, queries: Matrix) -> list[Hits]:
-        """Return for each row of *queries* (N, D) the originals strictly within the radius, with thumbnails."""
+    def near(self, queries: Matrix, most: int | None = None) -> list[Hits]:
+        """
+        Return for each row of *queries* (N, D) the originals strictly within the radius, with thumbnails.
+
+        Of more than *most* only the nearest are told; so they are of more than the back end can list.
+        """
         ...
 
     def copies_of(self, uris: Sequence[str]) -> dict[str, list[Entry]]:
@@ -59,10 +74,11 @@ class Store(Protocol):
         An entry is written into the partition of its role only; call remove for a role that it had before.
 
         Raises:
-            StoreError: the back end refuses, or an entry could not be stored as it is: a descriptor of the
-                wrong shape or dtype or with a value that is not finite, a text or a thumbnail too long, none
-                where the collection takes a second look, a digest that is none. In the second case nothing was
-                written.
+            LockHeld: as claim raises it.
+            StoreError: the back end refuses, another process has broken the claim, or an entry could not be stored
+                as it is: a descriptor of the wrong shape or dtype or with a value that is not finite, a text or a
+                thumbnail too long, none where the collection takes a second look, a digest that is none. In the
+                last case nothing was written.
         """
         ...
 

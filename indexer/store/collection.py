@@ -6,12 +6,15 @@ One collection on a Milvus server: the few calls that the store makes, and what 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
+from indexer.errors import ConfigError
 from indexer.records import Matrix, Settings
 from indexer.store.check import is_digest
-from indexer.store.door import Caller, library
+from indexer.store.door import Caller, is_unloaded, library
+from indexer.store.lease import PACE, Lease, take, without_leases
 from indexer.store.rows import COPIES, FIELDS, ORIGINALS, WHOLE, schema
 from indexer.store.stamp import STAMP, to_stamp
 
@@ -44,6 +47,7 @@ class Collection:
         client: pymilvus's MilvusClient.
         name: the collection's.
         call: makes the calls.
+        pace: of the lease that a writer holds.
     """
 
     index: ClassVar[dict[str, Any]] = {"index_type": "FLAT"}
@@ -54,6 +58,9 @@ class Collection:
         self.client = client
         self.name = name
         self.call = call
+        self.pace = PACE
+        self._lease: Lease | None = None
+        self._claiming = threading.Lock()
 
     # -- the collection as a whole
 
@@ -70,7 +77,7 @@ class Collection:
 
     def others(self) -> list[str]:
         """Return the names of all collections there."""
-        return sorted(self.call(self.client.list_collections))
+        return sorted(without_leases(self.call(self.client.list_collections)))
 
     def make(self, settings: Settings) -> None:
         """Make the collection, stamped with *settings*."""
@@ -84,13 +91,29 @@ class Collection:
         )
 
     def prepare(self) -> None:
-        """Make what a crash may have left out, then load; every read fails before."""
+        """
+        Make what a crash may have left out, then load; every read fails before.
+
+        Raises:
+            ConfigError: it has an index for another distance.
+        """
         for partition in (ORIGINALS, COPIES):
             if not self.call(self.client.has_partition, self.name, partition):
                 self.call(self.client.create_partition, self.name, partition)
-        if not self.call(self.client.list_indexes, self.name):
+        indexes = self.call(self.client.list_indexes, self.name)
+        if indexes:
+            self._check_metric(indexes[0])
+        else:
             self.call(self.client.create_index, self.name, self._index_params(), sync=False)
         self.load()
+
+    def _check_metric(self, index: str) -> None:
+        metric = self.call(self.client.describe_index, self.name, index)["metric_type"]
+        if metric != "L2":
+            raise ConfigError(
+                f"the index {index} of the collection {self.name} at {self.call.where} measures {metric}, not L2, so"
+                " somebody else made it; release the collection and drop that index, then Twinlens makes its own"
+            )
 
     def _index_params(self) -> Any:  # noqa: ANN401 - pymilvus has no types
         made = library().MilvusClient.prepare_index_params()
@@ -118,7 +141,10 @@ class Collection:
             self.call(self.client.alter_alias, self.name, alias)
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Let others write, and let go of the connection."""
+        if self._lease is not None:
+            self._lease.give_up()
+            self._lease = None
         self.client.close()
 
     # -- reading
@@ -147,7 +173,7 @@ class Collection:
 
     def rows(self, condition: str = "", fields: Sequence[str] = WHOLE) -> Iterator[Row]:
         """Yield the *fields* of all rows that meet *condition*, page by page, by the order of their keys."""
-        pages = self.call(
+        pages = self._read(
             self.client.query_iterator,
             self.name,
             batch_size=min(self.page, WHOLE_PAGE) if "descriptor" in fields else self.page,
@@ -161,7 +187,7 @@ class Collection:
 
     def near(self, queries: Matrix, limit: int) -> list[list[Found]]:
         """Return for each query the *limit* nearest originals, nearest first."""
-        found = self.call(
+        found = self._read(
             self.client.search,
             self.name,
             data=list(queries),
@@ -184,17 +210,51 @@ class Collection:
 
     def _query(self, **options: Any) -> list[Row]:  # noqa: ANN401 - passed on
         asked = {"output_fields": WHOLE, "consistency_level": STRONG} | options
-        return list(self.call(self.client.query, self.name, **asked))
+        return list(self._read(self.client.query, self.name, **asked))
+
+    def _read(self, operation: Callable[..., Any], *args: object, **options: object) -> Any:  # noqa: ANN401 - passed on
+        """Make a call that reads; where somebody has released the collection, ask for it before the next try."""
+
+        def attempt(*, timeout: float) -> Any:  # noqa: ANN401 - as above
+            try:
+                return operation(*args, timeout=timeout, **options)
+            except Exception as error:
+                if is_unloaded(error):
+                    self.client.load_collection(self.name, timeout=timeout)
+                raise
+
+        return self.call(attempt)
 
     # -- writing
 
+    def claim(self) -> None:
+        """Take the lease of the collection, also where *name* is an alias; nothing where this store holds it."""
+        self._claimed()
+
+    def _claimed(self) -> Lease:
+        with self._claiming:
+            if self._lease is None or self._lease.lost:
+                told = self.call(self.client.describe_collection, self.name)
+                self._lease = take(self.client, told["collection_name"], self.call, self.pace)
+            return self._lease
+
+    def _write(self, operation: Callable[..., object], *args: object, **options: object) -> None:
+        """Make a call that writes; before each try of it, the lease is checked."""
+        lease = self._lease or self._claimed()
+
+        def attempt(*, timeout: float) -> None:
+            lease.check(timeout=timeout)
+            operation(*args, timeout=timeout, **options)
+
+        self.call(attempt)
+
     def upsert(self, rows: list[Row], partition: str) -> None:
         """Write *rows*, at most 16 MB, into *partition*."""
-        self.call(self.client.upsert, self.name, rows, partition_name=partition)
+        self._write(self.client.upsert, self.name, rows, partition_name=partition)
 
     def delete(self, ids: list[str], partition: str) -> None:
         """Delete rows of *partition* by primary key; absent ones are ignored."""
-        self.call(self.client.delete, self.name, ids=ids, partition_name=partition)
+        self._write(self.client.delete, self.name, ids=ids, partition_name=partition)
 
 
 def _among(field: str, digests: Sequence[str]) -> str:

@@ -28,15 +28,37 @@ CONNECT_S = 10.0
 
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 3.0
-_OUTAGE_CODES = frozenset({2, 101, 503})
-"""No connection; not loaded, as for a while after a restart; no node for it."""
+_NOT_LOADED = 101
+_OVERLOADED = frozenset({8, 9})
+_OUTAGE_CODES = frozenset({2, _NOT_LOADED, 503}) | _OVERLOADED
+"""No connection; not loaded, as for a while after a restart; no node for it; rate limited, or denied for a while."""
+
+_ABSENT = 100
 
 _TOLD: dict[object, str] = {
+    8: "limits the rate of calls, and did for too long; try again later, or raise the limit there",
     9: "denies writing; free memory or disk space there",
-    100: "does not have the collection any more; ingest again",
+    _ABSENT: "does not have the collection any more; ingest again",
 }
+_WRONG: dict[str, str] = {
+    "database not found|database:\\S* not found": (
+        "has no database of this name; correct the path of the URI, or make it there first"
+    ),
+    "wrong_version_number": "speaks no TLS; write http:// where that is as it should be",
+    "hostname verification": "has a certificate for another name; correct the address, or set TWINLENS_TLS_NAME",
+    "certificate|tsi_data_corrupted": (
+        "and this side do not trust each other's TLS certificates; set TWINLENS_TLS_CA, and where the server asks for"
+        " the client's, TWINLENS_TLS_CERT and TWINLENS_TLS_KEY"
+    ),
+    "failed parsing http/2": "is no Milvus, it does not speak gRPC; Milvus's port is 19530",
+    "unauthenticated|auth check|permission_?denied|permission deny|authentication": (
+        "refuses the token; set TWINLENS_TOKEN to user:password"
+    ),
+}
+"""What time will not mend, by patterns in errors and in their causes: pymilvus calls it all `Fail connecting`."""
+
 _OUTAGE_TEXT = re.compile(r"(?i)unavailable|fail connecting|not available|node offline|channel not|closed channel")
-_REFUSED_TEXT = re.compile(r"(?i)unauthenticated|auth check|permission_?denied|permission deny|authentication")
+_FULL_TEXT = re.compile(r"(?i)no space left|disk quota exceeded")
 
 
 @functools.cache
@@ -48,6 +70,7 @@ def library() -> Any:  # noqa: ANN401 - pymilvus has no types
     """
     with _environment_kept():
         os.environ["PYTHON_DOTENV_DISABLED"] = "1"
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # it tells of each failed handshake, and so do we
         module = importlib.import_module("pymilvus")
     for name in ("pymilvus", "milvus_lite"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
@@ -98,7 +121,7 @@ class Caller:
 
         Raises:
             StoreError: the back end cannot be reached in time, or refuses.
-            ConfigError: it refuses the token.
+            ConfigError: it refuses the token or this side's TLS, has no such database, or is no Milvus.
         """
         end = time.monotonic() + self.timeout_s
         pause_s = _FIRST_PAUSE_S
@@ -116,12 +139,18 @@ class Caller:
 
     def _translated(self, error: Exception) -> TwinlensError:
         text = _text(error)
-        if _is_refusal(error):
-            return ConfigError(f"{self.where} refuses the token; set TWINLENS_TOKEN to user:password ({text})")
-        if _is_outage(error):
-            told = "does not answer; is Milvus running there, and reachable from here?"
+        wrong = _what_is_wrong(error)
+        if wrong:
+            return ConfigError(f"{self.where} {wrong} ({text})")
+        if _code(error) == _NOT_LOADED:
+            told = "has not loaded the collection, and did not when asked to; see its log and its memory"
+        elif _is_outage(error) and _code(error) not in _OVERLOADED:
+            plainly = ", without TLS?" if self.where.startswith("http:") else "?"
+            told = f"does not answer; is Milvus running there, and reachable from here{plainly}"
         elif "DEADLINE_EXCEEDED" in text:
             told = f"did not answer within {self.timeout_s:g} s; try again later"
+        elif _FULL_TEXT.search(text):
+            told = "has no room left; free disk space there, and run again to go on"
         elif "UNIMPLEMENTED" in text:
             told = "is no Milvus server of version 2.3 or later"
         else:
@@ -129,19 +158,31 @@ class Caller:
         return StoreError(f"{self.where} {told} ({text})")
 
 
+def is_unloaded(error: Exception) -> bool:
+    """Return whether pymilvus says by *error* that the collection is not loaded."""
+    return _is_foreign(error) and _code(error) == _NOT_LOADED
+
+
+def is_absence(error: Exception) -> bool:
+    """Return whether pymilvus says by *error* that there is no such collection."""
+    return _is_foreign(error) and _code(error) == _ABSENT
+
+
 def _is_foreign(error: Exception) -> bool:
     grpc = importlib.import_module("grpc")
     return isinstance(error, (library().exceptions.MilvusException, grpc.RpcError, grpc.FutureTimeoutError))
 
 
-def _is_refusal(error: Exception) -> bool:
-    """Return whether the token is to blame; on connecting, pymilvus tells so only in the error's cause."""
-    return any(_REFUSED_TEXT.search(_text(each)) for each in (error, error.__cause__) if each is not None)
+def _what_is_wrong(error: Exception) -> str:
+    """Return what no repetition will mend; on connecting, pymilvus tells it only in the error's cause."""
+    texts = [_text(each) for each in (error, error.__cause__) if each is not None]
+    told = (told for pattern, told in _WRONG.items() if any(re.search(pattern, text, re.IGNORECASE) for text in texts))
+    return next(told, "")
 
 
 def _is_outage(error: Exception) -> bool:
     outage = _code(error) in _OUTAGE_CODES or bool(_OUTAGE_TEXT.search(_text(error)))
-    return outage and not _is_refusal(error)
+    return outage and not _what_is_wrong(error)
 
 
 def _code(error: BaseException) -> object:

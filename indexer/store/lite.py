@@ -18,7 +18,7 @@ import atexit
 import functools
 import importlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -214,6 +214,12 @@ class LiteCollection(Collection):
             self._closed = True
             super().close()
             release(self._file)
+
+    def claim(self) -> None:
+        """Nothing: opening the file has kept other processes out."""
+
+    def _write(self, operation: Callable[..., object], *args: object, **options: object) -> None:
+        self.call(operation, *args, **options)
 
     def with_bytes(self, digests: Sequence[str]) -> dict[str, Row]:
         """Return, by sha256, one row with each of *digests* there is: by scans at first, then by key."""

@@ -20,6 +20,9 @@ class MemoryStore:
         self._originals: dict[str, Entry] = {}
         self._copies: dict[str, Entry] = {}
 
+    def claim(self) -> None:
+        """See Store.claim; no other process sees this memory."""
+
     def get(self, uris: Sequence[str]) -> dict[str, Entry]:
         """See Store.get."""
         both = self._copies | self._originals
@@ -29,10 +32,11 @@ class MemoryStore:
         """See Store.with_bytes."""
         return {entry.sha256: entry for entry in self.entries() if entry.sha256 in digests}
 
-    def near(self, queries: Matrix) -> list[Hits]:
+    def near(self, queries: Matrix, most: int | None = None) -> list[Hits]:
         """See Store.near."""
         check_queries(queries, self.settings.dim)
-        return [self._near_one(query) for query in queries]
+        found = (self._near_one(query).matches for query in queries)
+        return [Hits(matches[:most], truncated=most is not None and len(matches) > most) for matches in found]
 
     def _near_one(self, query: Vector) -> Hits:
         if not self._originals:

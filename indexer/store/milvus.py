@@ -12,13 +12,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 import numpy as np
 
 from indexer import metric
 from indexer.errors import ConfigError
 from indexer.records import Counts, Entry, Head, Hits, Match, Matrix, Settings, Vector, entry_id
+from indexer.store.access import NO_TLS, Tls, check_address, database_of, tls_options
 from indexer.store.check import check_entries, check_queries
 from indexer.store.collection import BOUNDED, LIMIT, STRONG, Collection, Found, Row
 from indexer.store.door import CONNECT_S, Caller, is_server, library, shown
@@ -69,6 +69,7 @@ def open_store(  # noqa: PLR0913 - options by name
     create: bool = True,
     own: Sequence[str] = (),
     timeout_s: float = TIMEOUT_S,
+    tls: Tls = NO_TLS,
 ) -> MilvusStore:
     """
     Open *collection* at *uri* for an encoder and rule, and make it when it is absent and *create* is set.
@@ -77,50 +78,75 @@ def open_store(  # noqa: PLR0913 - options by name
     its own. So do the two numbers that a second look goes by, always.
 
     Raises:
-        ConfigError: the URI or the token is wrong; the collection is not ours, or has other settings.
+        ConfigError: the URI, the token or TLS is wrong; the collection is not ours, or has other settings.
         LockHeld: another process holds the Milvus Lite file.
         StoreError: the server cannot be reached, or refuses.
     """
-    with _connected(uri, collection, token, timeout_s, create=create) as table:
+    with _connected(uri, collection, token, timeout_s, create=create, tls=tls) as table:
         if create and table.description() is None:
             table.make(wanted)
         return _opened(table, uri, wanted, own)
 
 
-def open_existing(uri: str, collection: str, *, token: str | None = None, timeout_s: float = TIMEOUT_S) -> MilvusStore:
+def open_existing(
+    uri: str, collection: str, *, token: str | None = None, timeout_s: float = TIMEOUT_S, tls: Tls = NO_TLS
+) -> MilvusStore:
     """
     Open *collection* at *uri* as it is; its settings are in `.settings`.
 
     Raises:
-        ConfigError: the URI or the token is wrong, or there is no such collection of ours.
+        ConfigError: the URI, the token or TLS is wrong, or there is no such collection of ours.
         LockHeld: another process holds the Milvus Lite file.
         StoreError: the server cannot be reached, or refuses.
     """
-    with _connected(uri, collection, token, timeout_s, create=False) as table:
+    with _connected(uri, collection, token, timeout_s, create=False, tls=tls) as table:
         return _opened(table, uri, None)
 
 
-def stands_for(uri: str, name: str, *, token: str | None = None) -> str | None:
+def has_collection(
+    uri: str, collection: str, *, token: str | None = None, timeout_s: float = TIMEOUT_S, tls: Tls = NO_TLS
+) -> bool:
+    """Return whether *collection* is at *uri*; nothing is made. Raises as open_existing does, were it there."""
+    return stands_for(uri, collection, token=token, timeout_s=timeout_s, tls=tls) is not None
+
+
+def stands_for(
+    uri: str, name: str, *, token: str | None = None, timeout_s: float = TIMEOUT_S, tls: Tls = NO_TLS
+) -> str | None:
     """Return which collection *name* is or is an alias of; None where there is none. Raises as open_existing does."""
     if not is_server(uri) and not checked_path(uri).is_dir():
         return None
-    with _connected(uri, name, token, TIMEOUT_S, create=False) as table, closing(table):
+    with _connected(uri, name, token, timeout_s, create=False, tls=tls) as table, closing(table):
         told = table.description()
         return None if told is None else str(told.get("collection_name", name))
 
 
-def switch(uri: str, alias: str, collection: str, keep_as: str, *, token: str | None = None) -> None:
+def switch(  # noqa: PLR0913 - as the two above
+    uri: str,
+    alias: str,
+    collection: str,
+    keep_as: str,
+    *,
+    token: str | None = None,
+    timeout_s: float = TIMEOUT_S,
+    tls: Tls = NO_TLS,
+) -> None:
     """See Collection.point; raises as open_existing does."""
-    with _connected(uri, collection, token, TIMEOUT_S, create=False) as table, closing(table):
+    with _connected(uri, collection, token, timeout_s, create=False, tls=tls) as table, closing(table):
         table.point(alias, keep_as)
 
 
 @contextmanager
-def _connected(uri: str, name: str, token: str | None, timeout_s: float, *, create: bool) -> Iterator[Collection]:
+def _connected(  # noqa: PLR0913 - as the two above
+    uri: str, name: str, token: str | None, timeout_s: float, *, create: bool, tls: Tls = NO_TLS
+) -> Iterator[Collection]:
     """Yield the collection that *name* would be; it is closed again if opening the store fails."""
     if not _NAME.fullmatch(name):
         raise ConfigError(f"{name!r} cannot name a collection; use letters, digits and _, a digit not first")
-    table = _on_server(uri, name, token, timeout_s) if is_server(uri) else _in_file(uri, name, timeout_s, create=create)
+    if is_server(uri):
+        table = _on_server(uri, name, token, timeout_s, tls)
+    else:
+        table = _in_file(uri, name, timeout_s, create=create)
     try:
         yield table
     except BaseException:
@@ -128,10 +154,15 @@ def _connected(uri: str, name: str, token: str | None, timeout_s: float, *, crea
         raise
 
 
-def _on_server(uri: str, name: str, token: str | None, timeout_s: float) -> Collection:
-    _check_address(uri)
+def _on_server(uri: str, name: str, token: str | None, timeout_s: float, tls: Tls) -> Collection:
+    check_address(uri, tls)
     reach = Caller(shown(uri), min(CONNECT_S, timeout_s))
-    client = reach(library().MilvusClient, uri, token=token or "")
+    options = {"dedicated": True} | tls_options(
+        tls
+    )  # or another store's channel is taken, with that one's certificates
+    client = reach(library().MilvusClient, uri, token=token or "", **options)
+    if database_of(uri):
+        reach(client.list_collections)  # elsewhere, a 2.3.5 server tells of a missing database in many ways
     return Collection(client, name, Caller(shown(uri), timeout_s))
 
 
@@ -144,16 +175,6 @@ def _in_file(uri: str, name: str, timeout_s: float, *, create: bool) -> Collecti
     except OSError as error:
         raise ConfigError(f"cannot make {path.parent} for {uri}: {error.strerror}; name another path") from error
     return LiteCollection(hold(path), name, timeout_s)
-
-
-def _check_address(uri: str) -> None:
-    try:
-        parts = urlsplit(uri)
-        known = bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        known = False
-    if not known:
-        raise ConfigError(f"{shown(uri)} is no address of a server; write it as http://host:19530")
 
 
 def _opened(table: Collection, uri: str, wanted: Settings | None, own: Sequence[str] = ()) -> MilvusStore:
@@ -184,6 +205,10 @@ class MilvusStore:
         self.table = table
         self.settings = settings
 
+    def claim(self) -> None:
+        """See Store.claim."""
+        self.table.claim()
+
     def get(self, uris: Sequence[str]) -> dict[str, Entry]:
         """See Store.get."""
         found: dict[str, Entry] = {}
@@ -200,28 +225,30 @@ class MilvusStore:
             found |= {digest: to_entry(row) for digest, row in self.table.with_bytes(part).items()}
         return found
 
-    def near(self, queries: Matrix) -> list[Hits]:
+    def near(self, queries: Matrix, most: int | None = None) -> list[Hits]:
         """See Store.near."""
         check_queries(queries, self.settings.dim)
         hits: list[Hits] = []
         size = self.table.most_queries(self.settings.dim)
         for start in range(0, len(queries), size):
-            hits += self._near(queries[start : start + size])
+            hits += self._near(queries[start : start + size], LIMIT if most is None else most)
         return hits
 
-    def _near(self, queries: Matrix) -> list[Hits]:
-        """Ask for more and more of the nearest until the farthest is outside the radius."""
+    def _near(self, queries: Matrix, most: int) -> list[Hits]:
+        """Ask for more and more of the nearest until the farthest is outside the radius, or *most* lie nearer."""
         edge = metric.to_squared(self.settings.radius) * (1 + _ROUNDING)
         inside: list[list[Found]] = [[] for _ in queries]
-        waiting, limit = list(range(len(queries))), _FIRST_LIMIT
+        waiting, cut, limit = list(range(len(queries))), list[int](), _FIRST_LIMIT
         while waiting and limit <= LIMIT:
             for index, found in zip(waiting, self._nearest(queries[waiting], limit), strict=True):
                 inside[index] = [(key, squared) for key, squared in found if squared < edge]
-            waiting = [index for index in waiting if len(inside[index]) == limit]
+            full = [index for index in waiting if len(inside[index]) == limit]
+            cut += [index for index in full if _nearer(inside[index]) >= most]
+            waiting = [index for index in full if _nearer(inside[index]) < most]
             limit = limit + 1 if limit == LIMIT else min(limit * _GROWTH, LIMIT)
         rows = self._rows_of(queries, inside)
         return [
-            self._judged(query, [rows[key] for key, _ in found if key in rows], truncated=index in waiting)
+            self._judged(query, [rows[key] for key, _ in found if key in rows], most, more=index in (*waiting, *cut))
             for index, (query, found) in enumerate(zip(queries, inside, strict=True))
         ]
 
@@ -251,12 +278,13 @@ class MilvusStore:
             rows |= self.table.get(part, NEAR, consistency)
         return {key: row | {"thumbnail": thumbnail_of(row)} for key, row in rows.items()}
 
-    def _judged(self, query: Vector, rows: Sequence[Row], *, truncated: bool) -> Hits:
+    def _judged(self, query: Vector, rows: Sequence[Row], most: int, *, more: bool) -> Hits:
         others = np.asarray([row["descriptor"] for row in rows], dtype=np.float32).reshape(-1, len(query))
         distances = metric.distances(query, others)
         matches = (Match(row["uri"], float(d), row["thumbnail"]) for row, d in zip(rows, distances, strict=True))
         inside = [match for match in matches if metric.inside(match.distance, self.settings.radius)]
-        return Hits(tuple(sorted(inside, key=lambda match: (match.distance, match.uri))), truncated)
+        ranked = sorted(inside, key=lambda match: (match.distance, match.uri))
+        return Hits(tuple(ranked[:most]), more or len(ranked) > most)
 
     def copies_of(self, uris: Sequence[str]) -> dict[str, list[Entry]]:
         """See Store.copies_of."""
@@ -310,6 +338,12 @@ class MilvusStore:
     def close(self) -> None:
         """See Store.close."""
         self.table.close()
+
+
+def _nearer(found: Sequence[Found]) -> int:
+    """Return how many of *found*, which go on beyond the last one, are surely nearer than what was not found."""
+    edge = found[-1][1] * (1 - _ROUNDING)
+    return sum(squared < edge for _, squared in found)
 
 
 def _agrees(query: Vector, row: Row, squared: float) -> bool:

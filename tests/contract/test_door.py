@@ -79,7 +79,6 @@ def test_an_outage_that_lasts_ends_with_the_limit() -> None:
 @pytest.mark.parametrize(
     ("code", "text", "kind", "told"),
     [
-        (9, "deny to write the message", StoreError, "denies writing; free memory or disk"),
         (100, "collection not found", StoreError, "not have the collection any more"),
         (1100, "invalid parameter", StoreError, "refuses"),
         (65535, "auth check failure, please check api key is correct", ConfigError, "TWINLENS_TOKEN"),

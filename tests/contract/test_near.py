@@ -110,6 +110,16 @@ def test_identical_vectors_by_the_hundred(store: Store) -> None:
     assert not any(h.truncated for h in hits)
 
 
+@pytest.mark.parametrize("most", [1, 2, 5, 40, 41])
+def test_only_the_nearest_are_told(store: Store, most: int) -> None:
+    """Asked for *most*, the store tells just these of forty, ties by URI, and whether there are more."""
+    originals = [entry(f"{n:02}", along(n // 3 * 1e-4)) for n in range(40)]
+    store.put([*originals, entry("far", along(0.5))])
+    (hits,) = store.near(along(0.0)[None], most)
+    assert [match.uri for match in hits.matches] == [each.uri for each in originals[:most]]
+    assert hits.truncated == (most < 40)
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 8, 9, 32, 33])
 def test_asking_for_more_stops_where_it_is_complete(store: Store, count: int) -> None:
     """Whatever the number of originals inside is to the sizes of the searches, all are found."""

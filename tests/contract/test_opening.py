@@ -14,7 +14,7 @@ from pymilvus import MilvusClient
 from indexer.errors import ConfigError, LockHeld, StoreError
 from indexer.records import Counts, Entry, Settings
 from indexer.store import lite, stamp
-from indexer.store.milvus import open_existing, open_store, stands_for, switch
+from indexer.store.milvus import has_collection, open_existing, open_store, stands_for, switch
 
 SETTINGS = Settings("network@1", dim=8, radius=0.01)
 A = Entry("a", "a" * 64, 1, 1, 1, 1, "JPEG", None, None, exact=False, descriptor=np.zeros(8, dtype=np.float32))
@@ -61,6 +61,14 @@ def test_a_name_is_switched_from_a_collection_to_another(uri: str) -> None:
     for name, count in (("old", 0), ("new", 2), ("kept", 0)):
         with closing(open_existing(uri, name)) as store:
             assert store.count() == Counts(count, 0)
+
+
+def test_whether_there_is_a_collection_is_told_without_making_one(uri: str, made: str) -> None:
+    """One that is there, one that is not, and a Milvus Lite file that is not."""
+    assert [has_collection(uri, name) for name in (made, "nowhere", "nowhere")] == [True, False, False]
+    if "://" not in uri:
+        assert not has_collection(f"{uri}.nowhere.db", made)
+        assert not Path(f"{uri}.nowhere.db").exists()
 
 
 def test_two_stores_on_one_collection_see_each_others_writes(uri: str, made: str) -> None:
@@ -146,6 +154,32 @@ def foreign(uri: str, made: str) -> Iterator[str]:
         if not client.has_collection("foreign"):
             client.create_collection("foreign", dimension=4)
         yield "foreign"
+
+
+def test_an_index_of_another_distance_is_refused(uri: str) -> None:
+    """A collection whose index somebody else has made for another metric is refused, with the way out."""
+    with closing(open_store(uri, "metric", SETTINGS)) as store:
+        client: MilvusClient = store.table.client
+        client.release_collection("metric")
+        client.drop_index("metric", "descriptor")
+        params = client.prepare_index_params()
+        params.add_index("descriptor", index_type="FLAT", metric_type="IP")
+        client.create_index("metric", params)
+    for opened in (lambda: open_store(uri, "metric", SETTINGS), lambda: open_existing(uri, "metric")):
+        with pytest.raises(ConfigError, match=r"index descriptor of the collection metric at .* measures IP, not L2"):
+            opened()
+
+
+def test_a_released_collection_is_loaded_again(uri: str, made: str) -> None:
+    """What somebody releases, before it is opened or amid a run, is loaded when it is next read."""
+    with closing(open_existing(uri, made)) as store:
+        store.table.client.release_collection(made)
+        assert store.count().originals > 0
+        store.table.client.release_collection(made)
+        assert store.near(A.descriptor[None])[0].matches[0].uri == "a"
+        store.table.client.release_collection(made)
+        with closing(open_existing(uri, made)) as again:
+            assert again.get(["a"]) == {"a": A}
 
 
 @pytest.mark.usefixtures("made")

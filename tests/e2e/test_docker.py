@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from pictures import folder
 
+from indexer.config import load
+
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "docker" / "Dockerfile").read_text()
 
@@ -28,6 +30,12 @@ def test_the_context_lets_through_what_is_copied() -> None:
         ignore = (ROOT / "docker" / f"{which}.dockerignore").read_text().splitlines()
         assert ignore[0] == "*"
         assert set(_copied()) <= {line[1:] for line in ignore if line.startswith("!")}
+
+
+def test_the_nightly_job_has_a_configuration() -> None:
+    """The batch configuration that Compose and Kubernetes mount is one that the program reads."""
+    config = load(ROOT / "docker" / "twinlens.toml")
+    assert [source.path for source in config.source] == ["/photos"]
 
 
 @pytest.mark.slow

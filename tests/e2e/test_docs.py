@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from commandline import Twinlens
 
 from indexer.cli import cli
+from indexer.config import TEMPLATE, Source, load
+from indexer.config.values import TABLES
 from indexer.errors import ExitCode
+from indexer.records import Outcome
+from indexer.report import metrics
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+BATCH = (ROOT / "docs/batch.md").read_text(encoding="utf-8")
 COMMANDS = cli.list_commands(None)  # type: ignore[arg-type]
 
 
@@ -44,3 +50,36 @@ def test_every_link_leads_somewhere() -> None:
     for document in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")):
         for target in re.findall(r"\]\((?!http)([^)#]+)\)", document.read_text(encoding="utf-8")):
             assert (document.parent / target).exists(), f"{document.name} links to {target}"
+
+
+def test_the_example_of_a_configuration_is_valid(tmp_path: Path) -> None:
+    """What docs/batch.md shows can be read."""
+    example = BATCH.partition("```toml\n")[2].partition("```")[0]
+    (tmp_path / "twinlens.toml").write_text(example, encoding="utf-8")
+    assert [source.path for source in load(tmp_path / "twinlens.toml").source] == ["/srv/photos", "/mnt/scans"]
+
+
+def test_every_key_of_the_configuration_is_explained() -> None:
+    """The table of keys in docs/batch.md, and the file that init writes, name each table and key."""
+    table = BATCH.partition("| table | key |")[2].partition("\n\n")[0]
+    for name, kind in {**TABLES, "source": Source}.items():
+        for key in fields(kind):
+            assert f"`{key.name}`" in table, key.name
+            assert re.search(rf"^(# )?{key.name} = ", TEMPLATE, re.MULTILINE), key.name
+        assert f"[{name}]" in table
+
+
+def test_every_metric_is_explained(tmp_path: Path) -> None:
+    """docs/batch.md names each metric that a run writes, and its rules use no other."""
+    row = dict.fromkeys(("exit_code", "seconds", "interrupted", *(outcome.value for outcome in Outcome)), 0)
+    parts = {"absent": [], "sweep": {"vanished": 0}, "collection": {"originals": 0}}
+    metrics.write(tmp_path / "t.prom", {**row, **parts}, collection="images", finished_s=0.0, every_hours=1)
+    written = set(re.findall(r"^# TYPE (\w+)", (tmp_path / "t.prom").read_text(), re.MULTILINE))
+    assert set(re.findall(r"\btwinlens_\w+", BATCH)) == written
+
+
+def test_every_exit_code_of_a_batch_is_explained() -> None:
+    """docs/batch.md says what each asks an operator to do."""
+    table = BATCH.partition("| code | means |")[2].partition("\n\n")[0]
+    listed = {int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)}
+    assert listed == set(ExitCode) - {ExitCode.COPY_FOUND}

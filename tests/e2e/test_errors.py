@@ -92,6 +92,17 @@ def test_an_unreachable_server_is_named(twinlens: Twinlens, shared_photos: Path)
     assert "127.0.0.1:9" in result.err
 
 
+@pytest.mark.parametrize("limit", ["soon", "0", "-1", "inf", "nan"])
+def test_a_time_limit_is_seconds(
+    twinlens: Twinlens, lite_uri: str, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    """Exit code 2, and the variable is named."""
+    monkeypatch.setenv("TWINLENS_TIMEOUT", limit)
+    result = twinlens("status", "--uri", lite_uri)
+    assert (result.code, result.out) == (2, "")
+    assert f"TWINLENS_TIMEOUT is '{limit}'; set it to seconds above 0" in result.err
+
+
 def test_a_reader_that_leaves_ends_the_run_quietly(shared_photos: Path, lite_uri: str) -> None:
     """`twinlens … | head -1` ends like any other program of a pipe."""
     command = f"{sys.executable} -m indexer ingest {shared_photos} --uri {lite_uri} --batch-size 1 --json | head -1"

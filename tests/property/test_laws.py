@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from flow import LOOKING, SETTINGS, DyingStore, Image, Killed, Oracle, check_groups, rows, run, told
+from flow import LOOKING, LOOKING_ONCE, SETTINGS, DyingStore, Image, Killed, Oracle, check_groups, rows, run, told
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -23,11 +23,11 @@ readable = st.builds(Image, st.sampled_from("abcdefghij"), points, points, st.in
 broken = st.builds(Image, st.sampled_from("abcdefghij"), points, points, broken=st.just(value=True))
 streams = st.lists(st.one_of(readable, readable, readable, broken), max_size=25)
 once_each = st.lists(readable, max_size=12, unique_by=lambda image: image.name)
-both = st.sampled_from([SETTINGS, LOOKING])
+rules = st.sampled_from([SETTINGS, LOOKING, LOOKING_ONCE])
 all_limits = st.builds(Limits, workers=st.integers(1, 3), readers=st.integers(1, 3), batch=st.integers(1, 9))
 
 
-@given(both, streams, all_limits)
+@given(rules, streams, all_limits)
 @settings(max_examples=600, deadline=None)
 def test_outcomes_are_those_of_one_image_at_a_time(kept: Settings, stream: list[Image], limits: Limits) -> None:
     """Law 2: any batch size and thread count gives the oracle's verdicts, also when files change."""
@@ -36,7 +36,7 @@ def test_outcomes_are_those_of_one_image_at_a_time(kept: Settings, stream: list[
     assert [told(v) for v in run(MemoryStore(kept), stream, limits)] == expected
 
 
-@given(both, streams, streams, all_limits)
+@given(rules, streams, streams, all_limits)
 @example(SETTINGS, [Image("a", 0, 0), Image("b", 1, 0)], [Image("a", 5, 5), Image("b", 1, 0)], Limits(batch=9))
 @settings(max_examples=300, deadline=None)
 def test_rows_do_not_depend_on_batches(kept: Settings, first: list[Image], second: list[Image], limits: Limits) -> None:
@@ -47,7 +47,7 @@ def test_rows_do_not_depend_on_batches(kept: Settings, first: list[Image], secon
     assert rows(one) == rows(many)
 
 
-@given(both, streams, all_limits)
+@given(rules, streams, all_limits)
 @settings(max_examples=100, deadline=None)
 def test_nothing_is_lost(kept: Settings, stream: list[Image], limits: Limits) -> None:
     """Law 1: every image of the stream comes out once, in order, and a rejected one has its reason."""
@@ -56,7 +56,7 @@ def test_nothing_is_lost(kept: Settings, stream: list[Image], limits: Limits) ->
     assert all(v.reason and v.kind for v in verdicts if v.outcome is Outcome.REJECTED)
 
 
-@given(both, streams, streams, all_limits)
+@given(rules, streams, streams, all_limits)
 @settings(max_examples=300, deadline=None)
 def test_copies_lie_within_the_radius_of_a_stored_original(
     kept: Settings, first: list[Image], second: list[Image], limits: Limits
@@ -68,7 +68,7 @@ def test_copies_lie_within_the_radius_of_a_stored_original(
     check_groups(store)
 
 
-@given(both, st.lists(once_each, min_size=1, max_size=2), all_limits)
+@given(rules, st.lists(once_each, min_size=1, max_size=2), all_limits)
 @settings(max_examples=200, deadline=None)
 def test_a_second_run_reads_and_changes_nothing(kept: Settings, streams: list[list[Image]], limits: Limits) -> None:
     """Law 4: the same ingest again calls everything unchanged, tells what its row says, and reads no file."""
@@ -81,7 +81,7 @@ def test_a_second_run_reads_and_changes_nothing(kept: Settings, streams: list[li
     assert (rows(store), reads) == (before, [])
 
 
-@given(both, once_each, once_each, st.integers(0, 24), all_limits, all_limits)
+@given(rules, once_each, once_each, st.integers(0, 24), all_limits, all_limits)
 @example(SETTINGS, [], [Image("a", 0, 0), Image("c", 2, 0), Image("b", 3, 0)], 1, Limits(batch=9), Limits())
 @example(
     SETTINGS,
@@ -176,3 +176,14 @@ def test_an_image_within_the_inner_radius_needs_no_look() -> None:
     """A very near one is a copy whatever a look would say, and none is taken."""
     verdict = run(MemoryStore(LOOKING), [Image("a", 0, 0), Image("b", 1, 0, face=3)], Limits())[1]
     assert (verdict.original, verdict.score) == ("a", None)
+
+
+def test_a_series_of_lookalikes_is_cut() -> None:
+    """Of two refuted neighbours one is looked at, and the verdict says that there was another; of one, all are."""
+    series = [Image("a", 0, 0, face=0), Image("b", 0, 2, face=2), Image("c", 0, 4, face=4), Image("d", 2, 3, face=8)]
+    found = run(MemoryStore(LOOKING_ONCE), series, Limits())
+    assert [(v.outcome, v.lookalike, v.truncated) for v in found[1:]] == [
+        (Outcome.UNIQUE, "a", False),
+        (Outcome.UNIQUE, "b", False),
+        (Outcome.UNIQUE, "b", True),
+    ]

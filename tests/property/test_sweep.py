@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from flow import (
     LOOKING,
+    LOOKING_ONCE,
     SETTINGS,
     TIDY,
     Disk,
@@ -37,7 +38,7 @@ readable = st.builds(Image, names, points, points, st.integers(0, 1), face=faces
 broken = st.builds(Image, names, points, points, broken=st.just(value=True))
 edits = st.lists(st.one_of(readable, readable, readable, broken, names, names, st.tuples(names, names)), max_size=12)
 nights = st.lists(edits, min_size=1, max_size=4)
-both = st.sampled_from([SETTINGS, LOOKING])
+rules = st.sampled_from([SETTINGS, LOOKING, LOOKING_ONCE])
 all_limits = st.builds(Limits, workers=st.integers(1, 2), readers=st.integers(1, 2), batch=st.integers(1, 9))
 close = st.integers(0, 2)
 crowds = st.lists(st.builds(Image, names, close, close, face=faces), min_size=5, max_size=12)
@@ -52,7 +53,7 @@ SECOND = 1_000_000_000
 SLOW = SweepPolicy(grace_s=100.0)
 
 
-@given(both, nights, all_limits)
+@given(rules, nights, all_limits)
 @settings(max_examples=400, deadline=None)
 def test_a_collection_holds_what_is_there(kept: Settings, history: list[list[Edit]], limits: Limits) -> None:
     """After each night the entries are the readable files, in lawful groups, and another night changes nothing."""
@@ -68,11 +69,13 @@ def test_a_collection_holds_what_is_there(kept: Settings, history: list[list[Edi
         assert rows(store) == before
 
 
+TWINS = [Image("disk/a", 0, 0), Image("disk/b", 0, 0)]
+
 LEFT_BEHIND = [Image("disk/a", 0, 0), Image("disk/b", 1, 0), Image("disk/c", 1, -1), Image("disk/h", 3, 1)]
 """A group of three and another original near its second: the third must not come before a twin of the second."""
 
 
-@given(both, crowds, away, losses, losses, all_limits)
+@given(rules, crowds, away, losses, losses, all_limits)
 @example(SETTINGS, LEFT_BEHIND, [Image("else/a", 1, 0)], ["disk/a"], [], Limits())
 @settings(max_examples=400, deadline=None)
 def test_a_killed_night_heals(  # noqa: PLR0917 - one for each thing that is drawn
@@ -89,7 +92,9 @@ def test_a_killed_night_heals(  # noqa: PLR0917 - one for each thing that is dra
     check_groups(whole)
 
 
-@given(both, crowds, losses, losses, edits, all_limits)
+@given(rules, crowds, losses, losses, edits, all_limits)
+@example(SETTINGS, TWINS, [], ["disk/a"], [Image("disk/b", 0, 3), Image("disk/c", 0, 2)], Limits())
+@example(SETTINGS, TWINS, [], ["disk/a"], [Image("disk/a", 0, 0)], Limits())
 @settings(max_examples=400, deadline=None)
 def test_a_killed_night_heals_whatever_comes_next(  # noqa: PLR0917 - one for each thing that is drawn
     kept: Settings, crowd: list[Image], first: list[Edit], last: list[Edit], after: list[Edit], limits: Limits
@@ -128,7 +133,7 @@ def dying_nights(store: DyingStore, writes: int, disk: Disk, limits: Limits) -> 
         yield dying.copy()
 
 
-@given(both, nights, policies, st.integers(0, 30), all_limits, all_limits)
+@given(rules, nights, policies, st.integers(0, 30), all_limits, all_limits)
 @settings(max_examples=300, deadline=None)
 def test_a_killed_night_heals_after_any_history(  # noqa: PLR0917 - one for each thing that is drawn
     kept: Settings, history: list[list[Edit]], policy: SweepPolicy, writes: int, limits: Limits, later: Limits
@@ -147,7 +152,7 @@ def test_a_killed_night_heals_after_any_history(  # noqa: PLR0917 - one for each
     assert rows(dying) == rows(whole)
 
 
-@given(both, nights, all_limits)
+@given(rules, nights, all_limits)
 @settings(max_examples=300, deadline=None)
 def test_summaries_add_up(kept: Settings, history: list[list[Edit]], limits: Limits) -> None:
     """Missing is who was so before or vanished, less who returned and who was deleted of them; and only who is gone."""

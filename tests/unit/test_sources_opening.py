@@ -14,7 +14,16 @@ import pytest
 
 from indexer.errors import SourceError
 from indexer.records import UNKNOWN, Failure, ImageRecord
-from indexer.sources import SourceOptions, address, check_sources, counter, open_items, open_sources
+from indexer.sources import (
+    Selection,
+    SourceOptions,
+    address,
+    check_sources,
+    counter,
+    glance,
+    open_items,
+    open_sources,
+)
 
 
 def tar(path: Path, *names: str) -> Path:
@@ -175,3 +184,29 @@ def test_addresses_are_uris(tmp_path: Path) -> None:
     assert address(f"{tmp_path}/l.tar!/./b.jpg") == f"{tmp_path}/s.tar!/b.jpg"
     assert address(f"file://{tmp_path}/gone.jpg") == f"{tmp_path}/gone.jpg"
     assert address("s3://bucket/a.jpg") == "s3://bucket/a.jpg"
+
+
+def test_each_selection_has_its_own_patterns(tmp_path: Path) -> None:
+    """They replace those that hold for all."""
+    for name in ("a/x.jpg", "a/x.png", "b/x.jpg", "b/x.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    items = [Selection(tmp_path / "b", include=("*.png",)), Selection(tmp_path / "a", exclude=("*.png",)), tmp_path]
+    offers = open_items(items, SourceOptions(include=["nothing"]))
+    assert [offer.uri for offer in offers] == [str(tmp_path / "b/x.png"), str(tmp_path / "a/x.jpg")]
+
+
+def test_selections_with_the_same_patterns_do_not_offer_a_folder_twice(tmp_path: Path) -> None:
+    """What an earlier one met, a later one does not offer again."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/x.jpg").touch()
+    offers = open_items([Selection(tmp_path / "a"), Selection(tmp_path)])
+    assert [offer.uri for offer in offers] == [str(tmp_path / "a/x.jpg")]
+
+
+@pytest.mark.parametrize(("seconds", "found"), [(60, (3, True)), (0, (1, False))])
+def test_a_glance_ends_in_time(tmp_path: Path, seconds: float, found: tuple[int, bool]) -> None:
+    """It counts images only, and says when it did not count them all."""
+    for name in ("a.jpg", "b.jpg", "c.png", "notes.txt"):
+        (tmp_path / name).touch()
+    assert glance(Selection(tmp_path), seconds) == found

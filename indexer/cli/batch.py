@@ -1,0 +1,150 @@
+"""`twinlens batch`."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from indexer.cli.options import where
+from indexer.errors import ConfigError, ExitCode, TwinlensError
+
+if TYPE_CHECKING:
+    from indexer.config import BatchConfig
+    from indexer.jobs.around import Around
+    from indexer.jobs.stop import Stop
+    from indexer.report.log import Log
+
+config_option = click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    default="twinlens.toml",
+    show_default=True,
+    help="The configuration; twinlens init writes one.",
+)
+
+
+@click.command()
+@config_option
+@click.option("--check", is_flag=True, help="Show what is in force, test all that a run needs, and change nothing.")
+@click.option("--max-seconds", type=click.FloatRange(0, min_open=True), help="Take no more images after so long.")
+@click.option("--max-images", type=click.IntRange(1), help="Take no more after so many new or changed images.")
+@click.option("--notify", metavar="COMMAND", help="Run this with the summary, JSON, on its standard input.")
+@click.option("--log-format", type=click.Choice(["text", "json"]), help="Of the log on standard error.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
+@click.pass_obj
+def batch(clock: Callable[[], int], /, config_file: Path, check: bool, as_json: bool, **options: Any) -> int:  # noqa: ANN401
+    """
+    Do one unattended run over the configured sources, as cron calls it every night.
+
+    Reads what is new or changed, notices what vanished or moved, and writes a report. SIGTERM or Ctrl-C
+    finish the images in flight; the next run goes on. The options override the file; TWINLENS_TOKEN and
+    TWINLENS_URI come from the environment. docs/batch.md has examples for cron, systemd and Kubernetes.
+
+    \b
+      twinlens init                             write a commented twinlens.toml
+      twinlens batch --check                    rehearse
+      twinlens batch --config /etc/twinlens.toml
+    """  # noqa: D301 - click wants the character \b itself
+    from indexer.jobs.stop import Stop  # noqa: PLC0415 - not needed for --help
+
+    stop, log_format = Stop(), options["log_format"]
+    try:
+        with nullcontext() if check else _stopping_politely(stop):
+            config = _configured(config_file, options)
+            log_format = config.log.format
+            if check:
+                return _check(config, as_json=as_json)
+            return _run(config, _around(config, stop, clock), as_json=as_json)
+    except TwinlensError as error:
+        if log_format != "json" or check:
+            raise
+        _log("json", clock)("end", str(error), "error", exit_code=int(error.exit_code))
+        return error.exit_code
+
+
+def _log(form: str, clock: Callable[[], int]) -> Log:
+    from indexer.report.log import Log  # noqa: PLC0415 - as above
+
+    return Log(sys.stderr, form == "json", clock)
+
+
+@contextmanager
+def _stopping_politely(stop: Stop) -> Iterator[None]:
+    """Let SIGTERM and the first Ctrl-C end the run early, and a second Ctrl-C at once."""
+
+    def handle(number: int, frame: object) -> None:  # noqa: ARG001 - signal's signature
+        if number == signal.SIGINT and stop.reason == "signal":
+            raise KeyboardInterrupt
+        stop("signal")
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _configured(file: Path, options: dict[str, Any]) -> BatchConfig:
+    """Return the configuration, with what the command line and the environment override."""
+    from indexer.config import checked_command, load  # noqa: PLC0415 - as above
+
+    config, told = load(file), options["notify"]
+    limits = {name: options[name] for name in ("max_seconds", "max_images") if options[name] is not None}
+    uri = os.environ.get("TWINLENS_URI")
+    return replace(
+        config,
+        collection=replace(config.collection, uri=uri) if uri else config.collection,
+        limits=replace(config.limits, **limits),
+        notify=config.notify if told is None else replace(config.notify, command=checked_command(told)),
+        log=replace(config.log, format=options["log_format"]) if options["log_format"] else config.log,
+    )
+
+
+def _around(config: BatchConfig, stop: Stop, clock: Callable[[], int]) -> Around:
+    from indexer.jobs.around import Around  # noqa: PLC0415 - as above
+
+    return Around(_log(config.log.format, clock), clock, where(config.collection.uri, config.collection.name), stop)
+
+
+def _run(config: BatchConfig, around: Around, *, as_json: bool) -> int:
+    from indexer.jobs.batch import batch as do  # noqa: PLC0415 - as above
+    from indexer.report.text import batch_lines, summary_lines  # noqa: PLC0415 - as above
+
+    gc.freeze()
+    gc.enable()
+    summary = do(config, around)
+    if as_json:
+        click.echo(json.dumps(summary.as_row(), ensure_ascii=False))
+    else:
+        click.echo("\n".join([*summary_lines(summary.run), *batch_lines(summary.as_row())]))
+    return summary.exit_code
+
+
+def _check(config: BatchConfig, *, as_json: bool) -> int:
+    from indexer.config import effective  # noqa: PLC0415 - as above
+    from indexer.jobs.check import check, worst  # noqa: PLC0415 - as above
+
+    if as_json:
+        raise ConfigError("--check prints TOML and text; leave --json out")
+    place = where(config.collection.uri, config.collection.name)
+    click.echo(f"# in force, from {config.file}\n{effective(config)}\n")
+    click.echo(f"# TWINLENS_TOKEN is {'set' if place.token else 'not set'}\n")
+    findings = []
+    for finding in check(config, place):
+        findings.append(finding)
+        click.echo(f"{'ok  ' if finding.code is ExitCode.DONE else 'FAIL'}  {finding.subject}: {finding.told}")
+    code = worst(findings)
+    click.echo(f"\n{'all is there' if code is ExitCode.DONE else f'a run would fail with exit code {int(code)}'}")
+    return code

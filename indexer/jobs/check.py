@@ -1,0 +1,106 @@
+"""The rehearsal of a scheduled run: whether all that it needs is there; nothing is made, read or written for it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from indexer import encode
+from indexer.config import BatchConfig
+from indexer.errors import ConfigError, ExitCode, SourceError, TwinlensError
+from indexer.jobs.around import opened, selections_of
+from indexer.jobs.index import Where
+from indexer.report.text import printable
+from indexer.sources import Selection, glance, problem_of
+from indexer.store.door import is_server, shown
+from indexer.store.milvus import has_collection
+
+_GLANCE_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found out about one *subject*: a sentence *told*, and the exit code that it would lead to."""
+
+    subject: str
+    told: str
+    code: ExitCode = ExitCode.DONE
+
+
+def check(config: BatchConfig, where: Where) -> Iterator[Finding]:
+    """Yield what is found out about the collection, each source, and each place that is written to."""
+    yield _guarded("collection", lambda: _collection(config, where))
+    for selection in selections_of(config):
+        subject = f"source {printable(shown(os.fsdecode(selection.path)))}"
+        yield _guarded(subject, lambda selection=selection: _source(selection))  # type: ignore[misc]
+    yield _place("reports", config.reports.folder / "runs")
+    if config.metrics.file:
+        yield _place("metrics", config.metrics.file.parent, must_exist=True)
+    if config.notify.command:
+        yield _command(config.notify.command)
+
+
+def worst(findings: list[Finding]) -> ExitCode:
+    """Return the exit code of a check: what the user must mend in the file comes first, then a lock, then the rest."""
+    codes = {finding.code for finding in findings}
+    order = (ExitCode.USAGE, ExitCode.LOCKED, ExitCode.OUTSIDE)
+    return next((code for code in order if code in codes), ExitCode.DONE)
+
+
+def _guarded(subject: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(subject, look())
+    except TwinlensError as error:
+        return Finding(subject, str(error), error.exit_code)
+    except OSError as error:
+        return Finding(subject, f"{error.filename}: {error.strerror}", ExitCode.OUTSIDE)
+
+
+def _collection(config: BatchConfig, where: Where) -> str:
+    place = f"{where.collection} at {shown(where.uri)}"
+    if not has_collection(where.uri, where.collection, **where.reach):
+        encoder = encode.load(config.encoder.weights, config.encoder.device)
+        if not is_server(where.uri):
+            _must_be_writable(Path(where.uri))
+        return f"{place}: none is there, the first run makes it with {encoder.spec.fingerprint}"
+    with opened(config, where, create=False) as index:
+        counts, settings = index.count(), index.store.settings
+    return f"{place}: {counts.originals} originals, {counts.copies} copies, radius {settings.radius:g}"
+
+
+def _source(selection: Selection) -> str:
+    problem = problem_of(os.fsdecode(selection.path))
+    if problem:
+        raise SourceError(f"{problem}; a run would go on without it, and exit with 3")
+    count, complete = glance(selection, _GLANCE_S)
+    return f"{count} images" if complete else f"more than {count} images, counted for {_GLANCE_S:g} s"
+
+
+def _place(subject: str, folder: Path, *, must_exist: bool = False) -> Finding:
+    def look() -> str:
+        if must_exist and not folder.is_dir():
+            raise ConfigError(f"there is no folder {folder}; make it, or name another")
+        _must_be_writable(folder)
+        return f"{folder}: can be written" if folder.is_dir() else f"{folder}: the first run makes it"
+
+    return _guarded(subject, look)
+
+
+def _must_be_writable(path: Path) -> None:
+    """Raise ConfigError unless *path*, or a folder in the nearest folder that there is, could be written."""
+    nearest = next(folder for folder in (path, *path.parents) if folder.exists())
+    if not nearest.is_dir():
+        raise ConfigError(f"{nearest} is no folder; name another place")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise ConfigError(f"{nearest} cannot be written; change its permissions, or name another place")
+
+
+def _command(command: str) -> Finding:
+    program = shlex.split(command)[0]
+    if shutil.which(program):
+        return Finding("notify", f"{program}: can be run")
+    return Finding("notify", f"there is no program {program}; install it, or name its full path", ExitCode.USAGE)

@@ -1,0 +1,44 @@
+"""The command line on a real Milvus server."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from commandline import Twinlens
+from pymilvus import MilvusClient
+
+from indexer.store.lease import name_of
+
+pytestmark = [pytest.mark.server, pytest.mark.slow]
+
+
+@contextmanager
+def ingesting(place: list[str]) -> Iterator[subprocess.Popen[str]]:
+    """Run an ingest of a list that is not at its end yet; it holds the collection's lease."""
+    command = [sys.executable, "-m", "indexer", "ingest", "-", *place, "--json"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        client = MilvusClient(place[1])
+        while not client.has_collection(name_of(place[3])):
+            assert process.poll() is None
+            time.sleep(0.1)
+        client.close()
+        yield process
+
+
+def test_two_ingests_at_once(twinlens: Twinlens, server_uri: str, shared_photos: Path) -> None:
+    """The second ends with exit code 4 and says who writes; queries go on, and so does the first."""
+    place = ["--uri", server_uri, "--collection", "twice"]
+    with ingesting(place) as first:
+        second = twinlens("ingest", shared_photos, *place)
+        looked = twinlens("query", shared_photos / "a-00.jpg", *place)
+        out, _ = first.communicate(f"{shared_photos}\n")
+    assert (second.code, second.out, looked.code, first.returncode) == (4, "", 0, 5)
+    assert f"another run writes to the collection twice at {server_uri} (process {first.pid} on" in second.err
+    assert '"interrupted": false' in out.splitlines()[-1]
+    assert twinlens("ingest", shared_photos, *place, "--json").rows[-1]["unchanged"] == 20
