@@ -78,3 +78,14 @@ def draw_whole(path: Path, figures: Mapping[str, Any]) -> None:
     axes.set(xlabel="share of edited copies", xlim=(0, 1), title="within the radius, confirmed of these, and both")
     axes.legend(loc="lower left")
     figure.savefig(path)
+
+
+def draw_bars(path: Path, values: Mapping[str, float], title: str, unit: str) -> None:
+    """Draw a bar for each of *values*, in *unit*, with its figure beside it."""
+    figure = Figure(figsize=(9, 1.2 + 0.35 * len(values)), layout="constrained")
+    axes = figure.subplots()
+    axes.bar_label(axes.barh(list(values), list(values.values())), fmt="{:.3g}", padding=3)
+    axes.invert_yaxis()
+    axes.margins(x=0.1)
+    axes.set(xlabel=unit, title=title)
+    figure.savefig(path)

@@ -33,6 +33,8 @@ def reduced(pixels: npt.NDArray[np.uint8], short_side: int) -> npt.NDArray[np.ui
 
 def preprocess(pixels: npt.NDArray[np.uint8], spec: EncoderSpec) -> npt.NDArray[np.float32]:
     """Return the network's input, normalised float32 (3, S, S), for uint8 RGB (H, W, 3) of any size."""
-    square = to_square(pixels, spec.input_size, spec.interpolation).astype(np.float32)
-    normal = (square - np.array(spec.mean, np.float32)) / np.array(spec.std, np.float32)
-    return np.ascontiguousarray(normal.transpose(2, 0, 1))
+    square = to_square(pixels, spec.input_size, spec.interpolation)
+    normal = np.ascontiguousarray(square.transpose(2, 0, 1)).astype(np.float32)  # by channel: a third of the time
+    normal -= np.array(spec.mean, np.float32)[:, None, None]
+    normal /= np.array(spec.std, np.float32)[:, None, None]
+    return normal

@@ -8,7 +8,7 @@ from dataclasses import asdict
 import click
 
 from indexer.cli.options import collection_options, where
-from indexer.records import Settings
+from indexer.records import Counts, Settings
 
 
 @click.command()
@@ -26,13 +26,29 @@ def status(uri: str, collection: str, as_json: bool) -> None:
         store.close()
     if as_json:
         row = {"uri": shown(uri), "collection": collection, "images": counts.total} | asdict(counts) | asdict(settings)
-        click.echo(json.dumps(row))
+        click.echo(json.dumps(row | {"advice": advice(uri, counts)}))
         return
     click.echo(f"collection   {collection} in {shown(uri)}")
     click.echo(f"images       {counts.total}: {counts.originals} originals, {counts.copies} copies of them")
     click.echo(f"radius       {settings.radius:g} (Euclidean)")
     click.echo(f"second look  {_about_look(settings)}")
     click.echo(f"encoder      {settings.fingerprint}, {settings.dim} dimensions")
+    told = advice(uri, counts)
+    if told:
+        click.echo(f"advice       {told}")
+
+
+def advice(uri: str, counts: Counts) -> str | None:
+    """Return what to do about a Milvus Lite file that has grown too large; None when all is well."""
+    from indexer.store.door import is_server  # noqa: PLC0415 - as above
+    from indexer.store.lite import SERVER_FROM  # noqa: PLC0415 - as above
+
+    if is_server(uri) or counts.total < SERVER_FROM:
+        return None
+    return (
+        f"Milvus Lite slows down with {counts.total:,} images; run a Milvus server,"
+        " and ingest the same sources with its http:// address as --uri"
+    )
 
 
 def _about_look(settings: Settings) -> str:

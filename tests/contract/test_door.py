@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -102,3 +103,10 @@ def test_our_limit_reaches_the_call() -> None:
     """Each call carries the time that is left, so that none can hang."""
     waits: Callable[..., float] = Failing(KeyError(), times=0)
     assert 6 < Caller("there", timeout_s=7)(waits) <= 7
+
+
+def test_the_library_does_not_check_texts_again() -> None:
+    """A text is checked once, by us: pymilvus would look at each of its characters."""
+    library()
+    helper = importlib.import_module("pymilvus.client.entity_helper")
+    assert helper.CHECK_STR_ARRAY is False

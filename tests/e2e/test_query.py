@@ -7,8 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pictures
+import pytest
 from commandline import Twinlens
 
+from indexer.cli.status import advice
+from indexer.records import Counts
+from indexer.store import lite
 from model import augment
 
 
@@ -64,6 +68,22 @@ def test_status_tells_what_the_collection_is(twinlens: Twinlens, full_uri: str) 
     status = json.loads(twinlens("status", "--uri", full_uri, "--json").out)
     assert (status["images"], status["originals"], status["copies"], status["radius"]) == (20, 8, 12, 0.01)
     assert "20: 8 originals, 12 copies" in twinlens("status", "--uri", full_uri).out
+
+
+def test_status_advises_a_server_when_lite_is_large(twinlens: Twinlens, full_uri: str) -> None:
+    """A Milvus Lite file of 100,000 images is told to move to a server; smaller ones and servers are not."""
+    large = Counts(originals=60_000, copies=40_000)
+    assert "100,000 images; run a Milvus server" in (advice(full_uri, large) or "")
+    assert advice("http://host:19530", large) is None
+    assert json.loads(twinlens("status", "--uri", full_uri, "--json").out)["advice"] is None
+    assert "advice" not in twinlens("status", "--uri", full_uri).out
+
+
+def test_status_prints_its_advice(twinlens: Twinlens, full_uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The advice is a line of its own, and in the JSON."""
+    monkeypatch.setattr(lite, "SERVER_FROM", 20)
+    assert "\nadvice       Milvus Lite slows down with 20 images" in twinlens("status", "--uri", full_uri).out
+    assert "server" in json.loads(twinlens("status", "--uri", full_uri, "--json").out)["advice"]
 
 
 def test_show_lists_the_group(twinlens: Twinlens, full_uri: str, shared_photos: Path) -> None:

@@ -1,0 +1,163 @@
+"""
+Measure what growth costs: an ingest and a query in collections that hold more and more, as whole processes.
+
+    python scripts/bench_growth.py archive.db 1000 10000 100000
+    python scripts/bench_growth.py server 1000 100000 1000000         # starts one for the while
+
+Each collection is filled once with so many random originals, with thumbnails, drawn at the encoder's own length.
+On Milvus Lite each is a file of its own, beside the path that is named. Each round then ingests the same new pictures
+into each collection, one after another, asks one cold `twinlens query`, and leaves the collection as it was. Medians
+over the rounds; the cost of an image leaves out that of an ingest of one picture, which is the start of the program and
+of the collection. `twinlens --help` is timed too, which touches nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from measuring import ROOT, Sheet, Spent, at_address, median, timed, twinlens, versions
+
+PACKAGES = ("twinlens", "pymilvus", "milvus-lite", "faiss-cpu", "onnxruntime", "numpy")
+SURROUNDINGS = {"PYTHONPATH": str(ROOT)}
+HEAD = ("entries", "ingest of one s", "ingest s", "ms an image", "cost / at first", "query s", "peak MiB")
+
+
+def fill(uri: str, collection: str, count: int) -> None:
+    """Add *count* random originals to *collection*, made when it is absent."""
+    import numpy as np  # noqa: PLC0415 - the processes that are measured would count its memory as theirs
+
+    from indexer.jobs.index import Where, open_index  # noqa: PLC0415 - as above
+    from indexer.records import Entry  # noqa: PLC0415 - as above
+
+    rng = np.random.default_rng(0)
+    with open_index(Where(uri, collection)) as index:
+        dim, scale = index.store.settings.dim, index.encoder.spec.scale
+        for start in range(0, count, 1000):
+            drawn = rng.standard_normal((min(1000, count - start), dim))
+            vectors = (scale * drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float32)
+            index.store.put(
+                [
+                    Entry(f"random:{n}", f"{n:064x}", 1, 1, 640, 480, "JPEG", None, None, False, vector, b"x" * 2500)
+                    for n, vector in enumerate(vectors, start)
+                ]
+            )
+
+
+def empty(uri: str, collection: str, folder: str) -> None:
+    """Delete what was ingested from *folder*."""
+    from indexer.jobs.index import Where, open_entries  # noqa: PLC0415 - as above
+
+    store = open_entries(Where(uri, collection))
+    written = [entry for entry in store.entries() if entry.uri.startswith(folder)]
+    for originals in (True, False):
+        store.remove([entry.uri for entry in written if entry.is_original is originals], originals=originals)
+    store.close()
+
+
+def beside(task: str, *arguments: object) -> None:
+    """Do `fill` or `empty` in a process of its own."""
+    timed([sys.executable, __file__, task, *map(str, arguments)], environment=SURROUNDINGS)
+
+
+def measured(command: Sequence[str | Path]) -> Spent:
+    """Return what a command of `twinlens` took."""
+    return timed(command, environment=SURROUNDINGS, fine=(0, 5))[0]
+
+
+def one_round(uri: str, collection: str, folder: Path) -> tuple[Spent, Spent, Spent]:
+    """Return what an ingest of one picture, of the others, and a query of one took."""
+    place = ("--uri", uri, "--collection", collection)
+    one = measured(twinlens("ingest", folder / "one", *place))
+    many = measured(twinlens("ingest", folder / "many", *place))
+    query = measured(twinlens("query", folder / "upload.jpg", *place))
+    return one, many, query
+
+
+def kept(uri: str, collection: str, folder: Path) -> tuple[Spent, Spent, Spent]:
+    """Do a round, and leave the collection as it was: the round gets a copy of a file, and a server forgets it."""
+    if "://" in uri:
+        spent = one_round(uri, collection, folder)
+        beside("empty", uri, collection, folder.resolve())
+        return spent
+    with tempfile.TemporaryDirectory() as temporary:
+        copy = shutil.copytree(uri, Path(temporary, "copy.db"))
+        return one_round(str(copy), collection, folder)
+
+
+def bench(sheet: Sheet, uri: str, options: argparse.Namespace, folder: Path) -> None:
+    """Print a row for each size."""
+    places = {count: place_of(uri, count) for count in options.counts}
+    for count, place in places.items():
+        beside("fill", *place, count)
+    rounds: dict[int, list[tuple[Spent, Spent, Spent]]] = {count: [] for count in places}
+    for _ in range(options.runs):
+        for count, place in places.items():
+            rounds[count].append(kept(*place, folder))
+    sheet.begin(*HEAD)
+    first = 0.0
+    for count, spent in rounds.items():
+        one, many, query = (median([each[place] for each in spent]) for place in range(3))
+        cost = 1000 * (many.wall_s - one.wall_s) / options.images
+        first = first or cost
+        sheet.add(count, one.wall_s, many.wall_s, cost, cost / first, query.wall_s, round(many.peak_mb))
+
+
+def place_of(uri: str, count: int) -> tuple[str, str]:
+    """Return the URI and the collection of so many entries: a file of its own, or a collection on the server."""
+    name = f"growth_{count}"
+    return (uri, name) if "://" in uri else (str(Path(uri).with_name(f"{Path(uri).stem}_{count}.db")), name)
+
+
+def pictures(data: Path, folder: Path, count: int) -> None:
+    """Make the pictures to ingest: one, many, and an upload that is the first of these with other bytes."""
+    if not data.exists():
+        sys.exit(f"{data} is missing: name a tar file of JPEGs, or a folder of such, with --data")
+    timed([sys.executable, ROOT / "scripts" / "photos.py", data, folder / "many", str(count + 1)])
+    (folder / "one").mkdir()
+    first = (folder / "many" / "000000.jpg").rename(folder / "one" / "000000.jpg")
+    (folder / "upload.jpg").write_bytes(first.read_bytes() + b"other bytes, same picture")
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Measure and print; or do one of the tasks that need a process of their own."""
+    task, *rest = arguments or [""]
+    if task == "fill":
+        uri, collection, count = rest
+        fill(uri, collection, int(count))
+    elif task == "empty":
+        uri, collection, folder = rest
+        empty(uri, collection, folder)
+    else:
+        _measure(arguments)
+
+
+def _measure(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(description="Measure ingests and queries in collections of growing size.")
+    parser.add_argument("uri", help="a Milvus Lite file that does not exist yet, a server's address, or `server`")
+    parser.add_argument("counts", type=int, nargs="+", help="entries")
+    parser.add_argument("--images", type=int, default=1000, help="how many pictures to ingest (1000)")
+    parser.add_argument("--runs", type=int, default=3, help="rounds (3)")
+    parser.add_argument("--data", type=Path, default=ROOT / "../shared/data/train", help="a tar, or a folder of them")
+    parser.add_argument("--json", type=Path, help="write the table to this file, too")
+    options, found = parser.parse_args(arguments), versions(*PACKAGES)
+    print(", ".join(f"{name} {value}" for name, value in found.items()))
+    with tempfile.TemporaryDirectory() as temporary:
+        pictures(options.data, Path(temporary), options.images)
+        helped = median([measured(twinlens("--help")) for _ in range(5)])
+        print(f"twinlens --help: {helped.wall_s:.2f} s; {options.images} pictures, medians of {options.runs} rounds\n")
+        sheet = Sheet()
+        with at_address(options.uri) as (uri, _):
+            bench(sheet, uri, options, Path(temporary))
+        if options.json:
+            told = {"arguments": list(arguments), "versions": found, "help_s": helped.wall_s, "rows": sheet.rows}
+            options.json.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,68 @@
+"""Indexes that the store could have, and what a search asks of them."""
+
+from __future__ import annotations
+
+import math
+import time
+
+from indexer.records import Matrix
+from indexer.store.collection import Collection
+from indexer.store.door import is_server
+from indexer.store.lite import LiteCollection
+
+WAYS: dict[str, tuple[dict[str, object], list[dict[str, int]]]] = {
+    "FLAT": ({"index_type": "FLAT"}, [{}]),
+    "IVF_FLAT, 1 list": ({"index_type": "IVF_FLAT", "nlist": 1}, [{"nprobe": 1}]),
+    "IVF_FLAT, 128 lists": ({"index_type": "IVF_FLAT", "nlist": 128}, [{"nprobe": 16}, {"nprobe": 128}]),
+    "HNSW, M 16": ({"index_type": "HNSW", "M": 16, "efConstruction": 128}, [{"ef": 128}]),
+}
+
+
+Way = tuple[dict[str, object], dict[str, int]]
+"""An index, and what a search asks of it."""
+
+
+def indexes(uri: str, count: int, names: tuple[str, ...] = ("",)) -> dict[str, Way | None]:
+    """Return the indexes that suit so many rows and whose name starts with one of *names*; None is the store's own."""
+    hnsw, ways = WAYS["HNSW, M 16"][0], dict[str, Way | None]({"as it is": None})
+    if is_server(uri):
+        lists = 2 ** round(math.log2(4 * count**0.5))
+        for probed in (lists // 32, lists // 4):
+            split: dict[str, object] = {"index_type": "IVF_FLAT", "nlist": lists}
+            ways[f"IVF_FLAT, {probed} of {lists} lists"] = split, {"nprobe": probed}
+        ways["HNSW, ef 64"] = hnsw, {"ef": 64}
+    ways["HNSW, ef 128"] = hnsw, {"ef": 128}
+    return {name: way for name, way in ways.items() if name.startswith(names)}
+
+
+def asking(table: Collection, probe: dict[str, int]) -> None:
+    """Make *table* search with *probe*; HNSW must look at no fewer than it returns."""
+
+    def near(queries: Matrix, limit: int) -> object:
+        asked = {key: max(value, limit) if key == "ef" else value for key, value in probe.items()}
+        vars(table)["search_params"] = {"metric_type": "L2", "params": asked}
+        return type(table).near(table, queries, limit)
+
+    vars(table)["near"] = near
+
+
+def rebuilt(table: Collection, index: dict[str, object]) -> float:
+    """Replace the index of *table*, and return the seconds until it is built and loaded."""
+    client = table.client
+    client.flush(table.name)
+    client.release_collection(table.name)
+    client.drop_index(table.name, "descriptor")
+    build = {key: value for key, value in index.items() if key != "index_type"}
+    made = client.prepare_index_params()
+    made.add_index(
+        "descriptor",
+        metric_type="L2",
+        index_type=index["index_type"],
+        params={"params": build} if isinstance(table, LiteCollection) else build,
+    )
+    start = time.perf_counter()
+    client.create_index(table.name, made)
+    while client.describe_index(table.name, "descriptor").get("pending_index_rows", 0):
+        time.sleep(0.1)
+    client.load_collection(table.name)
+    return time.perf_counter() - start

@@ -1,0 +1,174 @@
+"""The benchmarks' pieces: their tables, their folders of pictures, how a process is measured and a peer skipped."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pictures
+import pytest
+from PIL import Image
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+sys.path.append(str(SCRIPTS))
+
+import bench_ingest  # noqa: E402 - scripts are no package
+import bench_search  # noqa: E402 - as above
+import descriptors  # noqa: E402 - as above
+import indexes  # noqa: E402 - as above
+import measuring  # noqa: E402 - as above
+import peers  # noqa: E402 - as above
+import photos  # noqa: E402 - as above
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Return a tar of three JPEGs and a text."""
+    path = tmp_path / "data.tar"
+    with tarfile.open(path, "w") as tar:
+        for name in ("a/1.jpg", "a/2.jpg", "notes.txt", "b/3.jpeg"):
+            out = io.BytesIO()
+            Image.new("RGB", (60, 40), "teal").save(out, "JPEG")
+            member = tarfile.TarInfo(name)
+            member.size = len(out.getvalue())
+            tar.addfile(member, io.BytesIO(out.getvalue()))
+    return path
+
+
+def test_pictures_are_the_first_jpegs_of_the_tar(data: Path, tmp_path: Path) -> None:
+    """A folder holds the first so many JPEGs, byte by byte, or all there are."""
+    assert photos.make(data, tmp_path / "two", 2) == 2
+    assert photos.make(data, tmp_path / "all", 9) == 3
+    assert (tmp_path / "two" / "000000.jpg").read_bytes() == next(photos.jpegs(data))
+
+
+def test_pictures_can_be_enlarged(data: Path, tmp_path: Path) -> None:
+    """With megapixels asked for, each picture has about as many, in its own shape, and grain."""
+    photos.make(data, tmp_path / "large", 1, megapixels=6.0)
+    with Image.open(tmp_path / "large" / "000000.jpg") as image:
+        assert image.size == (3000, 2000)
+        assert image.getextrema()[2][1] > image.getextrema()[2][0] + 4
+
+
+def test_a_process_is_measured() -> None:
+    """What a process took, and what it printed, come back."""
+    spent, lines = measuring.timed([sys.executable, "-c", "b = bytes(64 << 20); print('done')"])
+    assert lines == ["done"]
+    assert spent.wall_s > 0
+    assert spent.peak_mb > 64
+
+
+def test_a_process_that_fails_says_why() -> None:
+    """The last line that a failed process printed is the reason."""
+    with pytest.raises(measuring.ProcessFailedError, match=r"^no such thing$"):
+        measuring.timed([sys.executable, "-c", "import sys; sys.exit('no such thing')"])
+
+
+def test_a_command_that_is_absent_says_so() -> None:
+    """A command that cannot be started is a failure like others."""
+    with pytest.raises(measuring.ProcessFailedError, match="No such file"):
+        measuring.timed(["/no/such/command"])
+
+
+def test_tables_are_markdown() -> None:
+    """Numbers have three digits, and what is not known is left empty."""
+    assert measuring.table(["what", "s"], [["a", 1.23456], ["b", 1234.5], ["c", None]]) == (
+        "| what | s |\n| --- | ---: |\n| a | 1.23 |\n| b | 1234 |\n| c |  |"
+    )
+
+
+def test_ratios_are_to_the_limit_and_to_each_system() -> None:
+    """Each row tells how often the decoding alone fits into it, and how often it fits into an ingest."""
+    medians = {
+        bench_ingest.LIMIT: measuring.Spent(1.0, 2.0, 50.0),
+        bench_ingest.INGEST: measuring.Spent(2.0, 4.0, 400.0),
+        "fastdup": measuring.Spent(8.0, 8.0, 300.0),
+    }
+    rows = {row[0]: row[-2:] for row in bench_ingest.table_rows(medians, 100)}
+    assert rows == {bench_ingest.LIMIT: [1.0, 2.0], bench_ingest.INGEST: [2.0, 1.0], "fastdup": [8.0, 0.25]}
+    assert "- ingest / fastdup: 0.25, at most 0.35 ✓" in bench_ingest.targets(medians)
+
+
+def test_systems_take_turns_and_a_broken_one_is_skipped(tmp_path: Path) -> None:
+    """Rounds run every system in turn, and drop one that fails with its reason."""
+    ran: list[str] = []
+
+    def works(_folder: Path, work: Path) -> measuring.Spent:
+        assert work.is_dir()
+        ran.append("works")
+        return measuring.Spent(1.0, 1.0, 1.0)
+
+    def fails(_folder: Path, _work: Path) -> measuring.Spent:
+        ran.append("fails")
+        raise measuring.ProcessFailedError("no licence")
+
+    log = bench_ingest.Log()
+    systems = [bench_ingest.System("fails", fails), bench_ingest.System("works", works)]
+    bench_ingest.rounds(systems, tmp_path, 2, log)
+    assert ran == ["fails", "works", "works"]
+    assert log.skipped == {"fails": "fails: no licence"}
+
+
+def test_peers_without_a_folder_are_named() -> None:
+    """Each peer is skipped by name when no folder for environments is given."""
+    log = bench_ingest.Log()
+    assert bench_ingest.theirs(log, None, {}) == []
+    assert list(log.skipped) == [peer.name for peer in peers.PEERS]
+
+
+def test_an_ingest_and_its_limit_are_measured(tmp_path: Path) -> None:
+    """The systems that need nothing but this checkout run on a folder of pictures."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(3):
+        pictures.save(pictures.part(number), folder / f"{number}.jpg")
+    log = bench_ingest.Log()
+    bench_ingest.rounds(bench_ingest.ours(log, no_second_look=False), folder, 1, log)
+    assert not log.skipped
+    assert len(log.runs) == 4
+    assert log.stages[bench_ingest.INGEST][0]["encode"] > 0
+    assert "encode" not in log.stages[bench_ingest.UNCHANGED][0]
+
+
+def test_alike_descriptors_have_neighbours() -> None:
+    """Of data that are alike about 30 % have another within the radius, some at distance 0; of others none."""
+    near = descriptors.within(descriptors.alike(2000), descriptors.alike(2000))
+    assert 0.25 < np.mean([len(rows) > 1 for rows in near]) <= 0.31
+    apart = descriptors.points(2000, descriptors.NORM, descriptors.SEED)
+    assert descriptors.within(apart, apart) == [{n} for n in range(2000)]
+
+
+def test_questions_have_the_answers_that_they_are_made_for() -> None:
+    """Two of three queries lie within the radius of a row, and every third of none."""
+    stored = descriptors.points(500, descriptors.NORM, descriptors.SEED)
+    truth = descriptors.within(stored, descriptors.questions(stored, 30))
+    assert [len(rows) for rows in truth] == [1, 1, 0] * 10
+
+
+def test_a_search_is_measured_against_brute_force(lite_uri: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The table has a row for each kind of data and index, and the store's own index finds everything."""
+    sheet = measuring.Sheet()
+    options = argparse.Namespace(counts=[600], queries=30, index=["as it is"])
+    bench_search.bench_search(sheet, lite_uri, options, None)
+    assert [(row["data"], row["index"]) for row in sheet.rows] == [("apart", "as it is"), ("alike", "as it is")]
+    assert [row["recall %"] for row in sheet.rows] == [100.0, 100.0]
+    assert capsys.readouterr().out.startswith("| rows | data | index |")
+
+
+def test_indexes_suit_the_back_end() -> None:
+    """A server has more indexes to choose from than Milvus Lite, and a choice is by the beginning of a name."""
+    assert list(indexes.indexes("a.db", 10_000)) == ["as it is", "HNSW, ef 128"]
+    assert list(indexes.indexes("http://host:19530", 10_000, ("IVF",))) == [
+        "IVF_FLAT, 16 of 512 lists",
+        "IVF_FLAT, 128 of 512 lists",
+    ]
+
+
+def test_a_process_knows_what_it_holds() -> None:
+    """The memory of this process is told where the system tells it."""
+    held = measuring.resident_mb()
+    assert held is None or held > 10
