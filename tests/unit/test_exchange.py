@@ -13,7 +13,8 @@ import pytest
 from indexer.errors import ConfigError, SourceError
 from indexer.exchange import parquet
 from indexer.exchange.collection import entries_in, files_of, settings_in, write_collection
-from indexer.records import Entry, Look, Lookalike, Settings
+from indexer.exchange.shards import Encoded, is_same
+from indexer.records import Entry, Failure, ImageRecord, Look, Lookalike, Settings
 
 SETTINGS = Settings("network@1", 3, 0.01, second_look=True, inner_radius=0.1 + 0.2, min_score=0.72, method="regions-2")
 VECTOR = np.array([0.1, -1e-42, 3e38], np.float32)
@@ -143,6 +144,27 @@ def test_a_damaged_page_is_named(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(SourceError, match=r"a.parquet is no Parquet file, or is damaged"):
         list(entries_in(files_of([path])))
+
+
+@pytest.mark.parametrize(
+    ("row", "offer", "same"),
+    [
+        (Encoded("a", 5, 7), ImageRecord("a", 5, 7, bytes), True),
+        (Encoded("a", 5, 7), ImageRecord("a", -1, 7, bytes), True),
+        (Encoded("a", 5, 7), ImageRecord("b", 5, 7, bytes), False),
+        (Encoded("a", 5, 7), ImageRecord("a", 6, 7, bytes), False),
+        (Encoded("a", 5, -1), ImageRecord("a", 5, -1, bytes), False),
+        (Encoded("a", 5, 7, kind="truncated"), ImageRecord("a", 5, 7, bytes), True),
+        (Encoded("a", 5, 7, kind="unreadable"), ImageRecord("a", 5, 7, bytes), False),
+        (Encoded("a", -1, -1, kind="missing"), Failure("a", "missing", ""), True),
+        (Encoded("a", 5, 7), Failure("a", "missing", ""), False),
+    ],
+)
+def test_a_row_is_kept_when_its_file_is_surely_the_same(
+    row: Encoded, offer: ImageRecord | Failure, *, same: bool
+) -> None:
+    """Name, size and time decide, where they are told; what could not be read is tried again."""
+    assert is_same(row, offer) is same
 
 
 @pytest.mark.parametrize(
