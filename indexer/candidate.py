@@ -4,27 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from indexer.records import Entry, ImageRecord, Vector
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """
-    What decoding and encoding gave: size in pixels after orientation, Pillow's format name, float32 (D,).
-
-    The thumbnail is empty where no second look is taken.
-    """
-
-    width: int
-    height: int
-    format: str
-    descriptor: Vector = field(repr=False, compare=False)
-    thumbnail: bytes = field(default=b"", repr=False, compare=False)
-
-    @classmethod
-    def of(cls, entry: Entry) -> Picture:
-        """Return the picture of an *entry*: equal bytes give an equal picture."""
-        return cls(entry.width, entry.height, entry.format, entry.descriptor, entry.thumbnail)
+from indexer.records import Entry, ImageRecord, Picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,4 +45,6 @@ class Candidate:
         """Bytes kept in memory, or about to be read into it."""
         if self.data is not None:
             return len(self.data)
+        if self.record.described is not None:
+            return self.record.held
         return 0 if self.sha256 or self.settled else max(self.record.held, self.record.size)

@@ -38,6 +38,14 @@ def query(records: Iterable[ImageRecord | Failure], stages: Stages, limits: Limi
     yield from _flow(records, stages, stages.answer, limits)
 
 
+def encode(records: Iterable[ImageRecord | Failure], stages: Stages, limits: Limits) -> Iterator[Candidate | Verdict]:
+    """Yield each record with its picture, or its rejection, in order; nothing is looked up, judged or written."""
+    offered = (_offered(record) for record in records)
+    candidates = (record if isinstance(record, Verdict) else Candidate(record) for record in offered)
+    was_read = each(stages.read, candidates, limits, workers=limits.readers)
+    yield from each(stages.describe, was_read, limits, workers=limits.workers)
+
+
 def _flow(
     records: Iterable[ImageRecord | Failure], stages: Stages, decide: Decision, limits: Limits
 ) -> Iterator[Verdict]:

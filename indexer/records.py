@@ -46,6 +46,34 @@ def entry_id(uri: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """
+    What decoding and encoding gave: size in pixels after orientation, Pillow's format name, float32 (D,).
+
+    The thumbnail is empty where no second look is taken.
+    """
+
+    width: int
+    height: int
+    format: str
+    descriptor: Vector = field(repr=False, compare=False)
+    thumbnail: bytes = field(default=b"", repr=False, compare=False)
+
+    @classmethod
+    def of(cls, entry: Entry) -> Picture:
+        """Return the picture of an *entry*: equal bytes give an equal picture."""
+        return cls(entry.width, entry.height, entry.format, entry.descriptor, entry.thumbnail)
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What was found out elsewhere about an image: the *sha256* of its bytes, and its *picture*."""
+
+    sha256: str
+    picture: Picture
+
+
+@dataclass(frozen=True, slots=True)
 class ImageRecord:
     """
     One image that a source offers, not read yet.
@@ -56,6 +84,7 @@ class ImageRecord:
         mtime_ns: modification time of the file (for a member: of its archive) in nanoseconds, or UNKNOWN.
         read: returns the bytes; may be called from any thread, after the source has moved on; raises ImageError.
         held: bytes that this record already keeps in memory (members of streams that cannot be read twice).
+        described: what is known of it without reading it; then `read` is never called.
 
     """
 
@@ -64,6 +93,7 @@ class ImageRecord:
     mtime_ns: int
     read: Callable[[], bytes] = field(repr=False, compare=False)
     held: int = 0
+    described: Described | None = field(default=None, repr=False, compare=False)
 
     @property
     def settled(self) -> bool:

@@ -19,9 +19,8 @@ from itertools import groupby
 
 import numpy as np
 
-from indexer.candidate import Picture
 from indexer.flight import Originals, Shelf
-from indexer.records import Entry, Hits, Matrix
+from indexer.records import Entry, Hits, Matrix, Picture
 from indexer.store.base import Store
 from indexer.verdict import Place, Rule, group_of, place_among
 

@@ -11,11 +11,11 @@ from time import perf_counter
 
 import numpy as np
 
-from indexer.candidate import Candidate, Picture
+from indexer.candidate import Candidate
 from indexer.confirm import thumbnail
 from indexer.decode import decode
 from indexer.encode import Encoder
-from indexer.records import Entry, Hits, ImageRecord, Verdict
+from indexer.records import Entry, Hits, ImageRecord, Picture, Verdict
 from indexer.store.base import Store
 from indexer.verdict import RADIUS_ALONE, Place, Rule, entry_for, group_of, is_untouched, place_among, verdict_on
 
@@ -69,7 +69,10 @@ class Stages:
         return [_candidate(record, as_of, found.get(record.uri)) for record in records]
 
     def read(self, candidate: Candidate) -> Candidate:
-        """Read the bytes and hash them."""
+        """Read the bytes and hash them; of an image that was described elsewhere, both are known."""
+        described = candidate.record.described
+        if described:
+            return replace(candidate, size=candidate.record.size, sha256=described.sha256)
         with self.clock("read"):
             data = candidate.record.read()
             digest = hashlib.sha256(data).hexdigest()
@@ -90,9 +93,12 @@ class Stages:
         return known if known and complete and known.sha256 == candidate.sha256 else None
 
     def describe(self, candidate: Candidate) -> Candidate:
-        """Decode and encode; an image whose bytes are known takes its picture from there."""
+        """Decode and encode; an image whose bytes are known takes its picture from there, or brings its own."""
         if candidate.twin:
             return replace(candidate, data=None, picture=Picture.of(candidate.twin))
+        if candidate.record.described:
+            brought = candidate.record.described.picture
+            return replace(candidate, picture=brought if self.rule.confirm else replace(brought, thumbnail=b""))
         if candidate.data is None:
             raise AssertionError("describe comes after read")
         with self.clock("decode"):

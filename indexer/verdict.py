@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from indexer import metric
-from indexer.candidate import Candidate, Picture
+from indexer.candidate import Candidate
 from indexer.confirm import Confirm
-from indexer.records import UNKNOWN, Entry, ImageRecord, Look, Lookalike, Match, Outcome, Settings, Verdict
+from indexer.records import UNKNOWN, Entry, ImageRecord, Look, Lookalike, Match, Outcome, Picture, Settings, Verdict
 
 MOST_LOOKS = 100
 """So many originals, the nearest, are looked at beside an image; a series of lookalikes may be of any length."""
@@ -83,6 +83,8 @@ def group_of(twin: Entry) -> Place:
 
 def is_untouched(known: Entry, record: ImageRecord) -> bool:
     """Return whether size and modification time prove that the file is the one that was indexed."""
+    if record.described and record.described.sha256 != known.sha256:
+        return False
     return record.mtime_ns != UNKNOWN and (record.size, record.mtime_ns) == (known.size, known.mtime_ns)
 
 

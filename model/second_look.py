@@ -33,11 +33,21 @@ from model.thumbnail import (
     Thumbnail,
     View,
     blurred,
+    is_thumbnail,
     thumbnail,
     view,
 )
 
-__all__ = ["METHOD", "MIN_SCORE", "THUMBNAIL_MAX_BYTES", "Look", "Thumbnail", "second_look", "thumbnail"]
+__all__ = [
+    "METHOD",
+    "MIN_SCORE",
+    "THUMBNAIL_MAX_BYTES",
+    "Look",
+    "Thumbnail",
+    "is_thumbnail",
+    "second_look",
+    "thumbnail",
+]
 
 METHOD = "regions-2"
 """Names how thumbnails are made and compared; a change of either needs another name, as an encoder's does."""

@@ -111,6 +111,15 @@ def _jpeg(grey: Pixels, most: int) -> bytes:
     return data
 
 
+def is_thumbnail(stored: bytes) -> bool:
+    """Return whether `view` can make *stored* ready, and it has the size that `thumbnail` makes."""
+    split = 2 * REGIONS * REGIONS
+    if len(stored) <= split:
+        return False
+    levels = cv2.imdecode(np.frombuffer(stored[split:], np.uint8), cv2.IMREAD_GRAYSCALE)
+    return levels is not None and levels.shape == (SIDE, SIDE)
+
+
 @lru_cache(maxsize=64)
 def view(stored: Thumbnail) -> View:
     """

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from indexer import metric, pipeline
-from indexer.candidate import Candidate, Picture
+from indexer.candidate import Candidate
 from indexer.errors import ImageError
 from indexer.jobs.sweep import Sweep, SweepPolicy, SweepSummary
-from indexer.records import UNKNOWN, Entry, ImageRecord, Look, Lookalike, Settings, Verdict
+from indexer.records import UNKNOWN, Entry, ImageRecord, Look, Lookalike, Picture, Settings, Verdict
 from indexer.sources import Sighted
 from indexer.stages import Stages, Stopwatch
 from indexer.store.base import Store

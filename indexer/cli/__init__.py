@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import version
+from keyword import iskeyword
 from time import time_ns
 
 import click
@@ -24,13 +25,17 @@ _COMMANDS = {
     "query": "Tell whether images are copies of what the collection holds; nothing is stored.",
     "status": "Show what the collection is and how many images it holds.",
     "show": "Show the record of one image, and its group.",
+    "encode": "Decode and encode images without a database, into Parquet files that import judges.",
+    "export": "Write the whole collection to a Parquet file.",
+    "import": "Bring a collection back from Parquet files, or judge descriptors that were made elsewhere.",
+    "migrate": "Copy the collection to another Milvus, or encode it anew with another encoder.",
     "batch": "Do one unattended run over the configured sources, as cron calls it every night.",
     "init": "Write a commented configuration for batch.",
     "runs": "List the runs of batch whose reports are kept.",
     "demo": "Make a small archive of edited photographs, ingest it, and show what was found.",
 }
 
-_MODULES = {"runs": "history"}
+_MODULES = {"runs": "history", "import": "import_"}
 """Commands whose module has another name."""
 
 
@@ -44,7 +49,7 @@ class _Lazy(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module = import_module(f"indexer.cli.{_MODULES.get(cmd_name, cmd_name)}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

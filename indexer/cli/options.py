@@ -37,15 +37,15 @@ collection_options = _all(
     click.option("--collection", default="images", show_default=True, help="Name of the collection."),
 )
 
-source_options = _all(
-    click.argument("sources", nargs=-1, required=True, metavar="SOURCE…"),
-    click.option("--include", multiple=True, metavar="PATTERN", help="Take only these (as in .gitignore)."),
-    click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave these out (as in .gitignore)."),
-    click.option("-0", "--null", is_flag=True, help="With source -: paths end in NUL, not in a newline."),
-    click.option("--json", "as_json", is_flag=True, help="Print JSON Lines: every image, then the summary."),
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON Lines: every image, then the summary.")
+_THREADS = click.option(
+    "--threads", type=click.IntRange(1), default=None, help="Threads that encode.  [default: all cores]"
+)
+_REPORT: tuple[Callable[[Any], Any], ...] = (
+    _JSON,
     click.option("--report", type=click.Path(dir_okay=False), help="Write the same JSON Lines to this file."),
     click.option("--verbose", "-v", is_flag=True, help="Also print the images that are no copies."),
-    click.option("--threads", type=click.IntRange(1), default=None, help="Threads that encode.  [default: all cores]"),
+    _THREADS,
     click.option(
         "--batch-size",
         type=click.IntRange(1, 4096),
@@ -53,14 +53,28 @@ source_options = _all(
         show_default=True,
         help="Images per search.",
     ),
-    click.option(
-        "--max-pixels",
-        type=click.IntRange(1),
-        default=200_000_000,
-        show_default=True,
-        help="Reject images with more pixels.",
-    ),
 )
+
+report_options = _all(*_REPORT)
+
+pixels_option = click.option(
+    "--max-pixels",
+    type=click.IntRange(1),
+    default=200_000_000,
+    show_default=True,
+    help="Reject images with more pixels.",
+)
+
+_SOURCES: tuple[Callable[[Any], Any], ...] = (
+    click.argument("sources", nargs=-1, required=True, metavar="SOURCE…"),
+    click.option("--include", multiple=True, metavar="PATTERN", help="Take only these (as in .gitignore)."),
+    click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave these out (as in .gitignore)."),
+    click.option("-0", "--null", is_flag=True, help="With source -: paths end in NUL, not in a newline."),
+)
+
+source_options = _all(*_SOURCES, *_REPORT, pixels_option)
+
+unjudged_source_options = _all(*_SOURCES, _JSON, _THREADS, pixels_option)
 
 encoder_options = _all(
     click.option("--weights", type=click.Path(), help="Another encoder's file (see `python -m model`)."),
@@ -107,12 +121,24 @@ def _seconds(variable: str, default: float) -> float:
     return seconds
 
 
+def target(place: Where, uri: str | None, collection: str | None) -> Where:
+    """Return the place that --to and --to-collection name; another server's token is in TWINLENS_TO_TOKEN."""
+    from indexer.jobs.migrate import same_place  # noqa: PLC0415 - as above
+    from indexer.store.access import Tls  # noqa: PLC0415 - as above
+
+    there = replace(place, uri=uri or place.uri, collection=collection or place.collection)
+    if same_place(place, there):
+        return there
+    return replace(there, token=os.environ.get("TWINLENS_TO_TOKEN"), tls=Tls(ca=place.tls.ca))
+
+
 def tuning(options: dict[str, Any]) -> Tuning:
-    """Return what the source options say."""
-    from indexer.jobs.index import Tuning  # noqa: PLC0415 - as above
+    """Return what the source options, or the report options alone, say."""
+    from indexer.jobs.index import MAX_PIXELS, Tuning  # noqa: PLC0415 - as above
     from indexer.sources import SourceOptions  # noqa: PLC0415 - as above
     from indexer.stream import Limits  # noqa: PLC0415 - as above
 
-    limits = Limits(workers=options["threads"] or os.cpu_count() or 1, batch=options["batch_size"])
-    sources = SourceOptions(include=options["include"], exclude=options["exclude"], null_separated=options["null"])
-    return Tuning(limits, options["max_pixels"], sources)
+    limits = Limits(workers=options["threads"] or os.cpu_count() or 1, batch=options.get("batch_size", 256))
+    chosen = {"include": "include", "exclude": "exclude", "null_separated": "null"}
+    sources = SourceOptions(**{name: options[option] for name, option in chosen.items() if option in options})
+    return Tuning(limits, options.get("max_pixels", MAX_PIXELS), sources)

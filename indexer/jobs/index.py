@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import takewhile
 from time import time_ns
 from types import TracebackType
@@ -31,6 +31,8 @@ from indexer.store.milvus import TIMEOUT_S, open_existing, open_store, prepare_l
 from indexer.stream import Limits
 from indexer.summary import Tally
 from indexer.verdict import RADIUS_ALONE, Rule
+
+Flow = Callable[[Iterable[ImageRecord | Failure], Stages, Limits], Iterator[Verdict]]
 
 DEFAULT_URI = "twinlens.db"
 DEFAULT_COLLECTION = "images"
@@ -98,6 +100,12 @@ class Index:
         self.store.claim()
         return self._run(pipeline.ingest, items, tuning or Tuning(), self._rule)
 
+    def judge(self, offers: Iterable[ImageRecord | Failure], tuning: Tuning | None = None) -> Run:
+        """Judge what a source of another kind *offers*, as ingest does; no sweep can follow it."""
+        self.store.claim()
+        run = self._over(pipeline.ingest, offers, tuning or Tuning(), self._rule, SourceStats())
+        return replace(run, sighted=None)
+
     def query(self, items: Iterable[Item], tuning: Tuning | None = None, *, second_look: bool = True) -> Run:
         """
         Judge each of *items* on its own against the collection; nothing is written.
@@ -149,15 +157,21 @@ class Index:
 
     def _run(
         self,
-        flow: Callable[[Iterable[ImageRecord | Failure], Stages, Limits], Iterator[Verdict]],
+        flow: Flow,
         items: Iterable[Item],
         tuning: Tuning,
         rule: Rule,
     ) -> Run:
         if isinstance(items, str | bytes | os.PathLike):
             raise ConfigError(f"ingest and query take a list of items, not one: pass [{items!r:.80}]")
-        clock, stats, tally = Stopwatch(), SourceStats(), Tally()
-        records = takewhile(lambda _: not tally.stopped, open_items(items, tuning.sources, stats))
+        stats = SourceStats()
+        return self._over(flow, open_items(items, tuning.sources, stats), tuning, rule, stats)
+
+    def _over(
+        self, flow: Flow, offers: Iterable[ImageRecord | Failure], tuning: Tuning, rule: Rule, stats: SourceStats
+    ) -> Run:
+        clock, tally = Stopwatch(), Tally()
+        records = takewhile(lambda _: not tally.stopped, offers)
         verdicts = flow(records, Stages(self.store, self.encoder, clock, tuning.max_pixels, rule), tuning.limits)
         sighted = stats.sighted if flow is pipeline.ingest else None
         return Run(verdicts, clock, lambda: stats.ignored, self._config(tuning, rule), tally, sighted)
@@ -201,13 +215,26 @@ def open_index(  # noqa: PLR0913 - options by name
         loading = beside.submit(encode.load, weights, device)
         prepare_library()
         encoder = loading.result()
-    wanted = _wanted(encoder.spec, radius, second_look)
+    return open_with(encoder, where, radius=radius, second_look=second_look, create=create)
+
+
+def open_with(
+    encoder: encode.Encoder,
+    where: Where,
+    *,
+    radius: float | None = None,
+    second_look: bool | None = None,
+    create: bool = True,
+) -> Index:
+    """Open a collection with an *encoder* that is loaded; else as open_index."""
+    wanted = settings_for(encoder.spec, radius, second_look)
     own = [name for name, value in (("radius", radius), ("second_look", second_look)) if value is None]
     store = open_store(where.uri, where.collection, wanted, create=create, own=own, **where.reach)
     return Index(store, encoder, where)
 
 
-def _wanted(spec: encode.EncoderSpec, radius: float | None, second_look: bool | None) -> Settings:
+def settings_for(spec: encode.EncoderSpec, radius: float | None, second_look: bool | None) -> Settings:
+    """Return what is stamped on a collection that is made now; raises ConfigError for a *radius* that is none."""
     if radius is not None and not 0 < radius < float("inf"):
         raise ConfigError(f"the radius is a Euclidean distance above 0, not {radius:g}; the default is {spec.radius:g}")
     return Settings(

@@ -5,10 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from threading import Thread
+from typing import TypeVar
 
 from tqdm import tqdm
 
 from indexer.records import Outcome, Verdict
+
+T = TypeVar("T")
 
 
 def shown(verdicts: Iterable[Verdict], total: Callable[[], int] | None) -> Iterator[Verdict]:
@@ -30,6 +33,12 @@ def shown(verdicts: Iterable[Verdict], total: Callable[[], int] | None) -> Itera
                 bar.set_postfix({o.value: n for o, n in found.items()}, refresh=False)
             bar.update()
             yield verdict
+
+
+def counted(items: Iterable[T], total: int | None) -> Iterator[T]:
+    """Yield *items* beneath a bar; *total* of them, where that is known."""
+    bar = tqdm(items, total=total, unit=" images", smoothing=0.05, dynamic_ncols=True, disable=not sys.stderr.isatty())
+    yield from bar
 
 
 def _count(bar: tqdm[None], total: Callable[[], int]) -> None:

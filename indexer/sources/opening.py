@@ -120,6 +120,15 @@ def _places(items: Iterable[Item]) -> list[str]:
     return [address(text) for text in texts if text != _STDIN and "\0" not in text]
 
 
+def member_of(uri: str) -> str | None:
+    """Return the archive that the image at *uri* lies in; None for a file, and where there is no such archive."""
+    if remote.is_url(uri) and not uri.startswith(_LOCAL_URL):
+        url, mark, _ = uri.partition(MEMBER_MARK)
+        return url if mark else None
+    path, member = _split(uri)
+    return None if member is None else path
+
+
 class _Opener:
     """Opens items one after another; folders that it entered before it does not enter again."""
 

@@ -86,6 +86,10 @@ class Store(Protocol):
         """Delete the rows of *uris* from the originals, or else from the copies; absent ones are ignored."""
         ...
 
+    def stored(self, entries: Sequence[Entry]) -> list[Entry | None]:
+        """Return for each of *entries* the row of its URI in its role, whole; None where there is none."""
+        ...
+
     def entries(self) -> Iterator[Entry]:
         """Yield every entry, in no particular order."""
         ...

@@ -198,6 +198,11 @@ class LiteCollection(Collection):
         self._closed = False
         self._notes = file.notes.setdefault(name, Notes())
 
+    def rename(self, name: str) -> None:
+        """Make the calls to the collection *name*, and know of it what this process knows."""
+        super().rename(name)
+        self._notes = self._file.notes.setdefault(name, Notes())
+
     def load(self) -> None:
         """Load the collection, rebuild damaged index files, index what the last process left in its log."""
         try:

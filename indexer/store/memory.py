@@ -67,6 +67,10 @@ class MemoryStore:
         for uri in uris:
             rows.pop(uri, None)
 
+    def stored(self, entries: Sequence[Entry]) -> list[Entry | None]:
+        """See Store.stored."""
+        return [(self._originals if entry.is_original else self._copies).get(entry.uri) for entry in entries]
+
     def entries(self) -> Iterator[Entry]:
         """See Store.entries."""
         yield from self._originals.values()

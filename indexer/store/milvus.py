@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import TypeVar
 
@@ -107,12 +107,33 @@ def has_collection(
     uri: str, collection: str, *, token: str | None = None, timeout_s: float = TIMEOUT_S, tls: Tls = NO_TLS
 ) -> bool:
     """Return whether *collection* is at *uri*; nothing is made. Raises as open_existing does, were it there."""
+    return stands_for(uri, collection, token=token, timeout_s=timeout_s, tls=tls) is not None
+
+
+def stands_for(
+    uri: str, name: str, *, token: str | None = None, timeout_s: float = TIMEOUT_S, tls: Tls = NO_TLS
+) -> str | None:
+    """Return which collection *name* is or is an alias of; None where there is none. Raises as open_existing does."""
     if not is_server(uri) and not checked_path(uri).is_dir():
-        return False
-    with _connected(uri, collection, token, timeout_s, create=False, tls=tls) as table:
-        there = table.description() is not None
-        table.close()
-    return there
+        return None
+    with _connected(uri, name, token, timeout_s, create=False, tls=tls) as table, closing(table):
+        told = table.description()
+        return None if told is None else str(told.get("collection_name", name))
+
+
+def switch(  # noqa: PLR0913 - as the two above
+    uri: str,
+    alias: str,
+    collection: str,
+    keep_as: str,
+    *,
+    token: str | None = None,
+    timeout_s: float = TIMEOUT_S,
+    tls: Tls = NO_TLS,
+) -> None:
+    """See Collection.point; raises as open_existing does."""
+    with _connected(uri, collection, token, timeout_s, create=False, tls=tls) as table, closing(table):
+        table.point(alias, keep_as)
 
 
 @contextmanager
@@ -166,6 +187,7 @@ def _opened(table: Collection, uri: str, wanted: Settings | None, own: Sequence[
     found = settings_of(f"the collection {table.name} at {shown(uri)}", description)
     if wanted is not None:
         refuse_mixing(table.name, found, replace(wanted, **{name: getattr(found, name) for name in own}))
+    table.rename(description.get("collection_name", table.name))  # an alias may be switched; an open store stays
     table.prepare()
     return MilvusStore(table, found)
 
@@ -285,6 +307,14 @@ class MilvusStore:
         for part in _parts(list(dict.fromkeys(uris)), _KEYS):
             ids = [row_id(uri, original=originals) for uri in part]
             self.table.delete(ids, partition_of(original=originals))
+
+    def stored(self, entries: Sequence[Entry]) -> list[Entry | None]:
+        """See Store.stored."""
+        ids = [row_id(entry.uri, original=entry.is_original) for entry in entries]
+        found: dict[str, Entry] = {}
+        for part in _parts(list(dict.fromkeys(ids)), _KEYS):
+            found |= {key: to_entry(row) for key, row in self.table.get(part, WHOLE).items()}
+        return [found.get(key) for key in ids]
 
     def entries(self) -> Iterator[Entry]:
         """See Store.entries."""

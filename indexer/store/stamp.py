@@ -53,7 +53,8 @@ def refuse_mixing(name: str, found: Settings, wanted: Settings) -> None:
         raise ConfigError(
             f"the collection {name} holds descriptors of {found.fingerprint} (dimension {found.dim}),"
             f" not of {wanted.fingerprint} (dimension {wanted.dim});"
-            " ingest into another --collection, or pass the --weights that it was made with"
+            " encode it anew with twinlens migrate --re-encode, ingest into another --collection,"
+            " or pass the --weights that it was made with"
         )
     if found.radius != wanted.radius:
         raise ConfigError(
@@ -69,7 +70,7 @@ def refuse_mixing(name: str, found: Settings, wanted: Settings) -> None:
     if found.second_look and found.method != wanted.method:
         raise ConfigError(
             f"the collection {name} holds thumbnails of the method {found.method}, this Twinlens compares those of"
-            f" {wanted.method}; ingest into another --collection"
+            f" {wanted.method}; make them anew with twinlens migrate --re-encode, or ingest into another --collection"
         )
 
 

@@ -14,7 +14,7 @@ from pymilvus import MilvusClient
 from indexer.errors import ConfigError, LockHeld, StoreError
 from indexer.records import Counts, Entry, Settings
 from indexer.store import lite, stamp
-from indexer.store.milvus import has_collection, open_existing, open_store
+from indexer.store.milvus import has_collection, open_existing, open_store, stands_for, switch
 
 SETTINGS = Settings("network@1", dim=8, radius=0.01)
 A = Entry("a", "a" * 64, 1, 1, 1, 1, "JPEG", None, None, exact=False, descriptor=np.zeros(8, dtype=np.float32))
@@ -42,6 +42,25 @@ def test_settings_and_entries_survive_reopening(uri: str, made: str) -> None:
         for store in (again, existing):
             assert (store.settings, store.get(["a"]), store.count()) == (SETTINGS, {"a": A}, Counts(1, 0))
             assert store.near(A.descriptor[None])[0].matches[0].uri == "a"
+
+
+def test_a_name_is_switched_from_a_collection_to_another(uri: str) -> None:
+    """A name becomes an alias, then another's; what it was is kept, and a store that is open stays where it was."""
+    for name in ("old", "new", "newer"):
+        open_store(uri, name, SETTINGS).close()
+    with closing(open_store(uri, "new", SETTINGS)) as store:
+        store.put([A])
+    switch(uri, "old", "new", "kept")
+    switch(uri, "old", "new", "kept")
+    assert [stands_for(uri, name) for name in ("old", "kept", "new", "none")] == ["new", "kept", "new", None]
+    with closing(open_existing(uri, "old")) as store:
+        switch(uri, "old", "newer", "unused")
+        store.put([dataclasses.replace(A, uri="b")])
+        assert (stands_for(uri, "old"), store.count()) == ("newer", Counts(2, 0))
+        assert len(store.near(A.descriptor[None])[0].matches) == 2
+    for name, count in (("old", 0), ("new", 2), ("kept", 0)):
+        with closing(open_existing(uri, name)) as store:
+            assert store.count() == Counts(count, 0)
 
 
 def test_whether_there_is_a_collection_is_told_without_making_one(uri: str, made: str) -> None:

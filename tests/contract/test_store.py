@@ -195,6 +195,16 @@ def test_entries_yields_all_of_both_partitions(store: Store) -> None:
     assert store.count() == Counts(2500, 100)
 
 
+def test_rows_are_found_by_their_role(store: Store) -> None:
+    """What a copy of a collection asks: the row of this URI in this role, whole, in the order asked, or none."""
+    original, copy = entry("a", sha256="b" * 64), entry("a", "x", thumbnail=b"c")
+    store.put([original, copy, entry("x")])
+    found = store.stored([copy, entry("absent"), original, entry("x", "a"), copy])
+    assert found == [copy, None, original, None, copy]
+    assert [e.thumbnail for e in found if e] == [b"c", original.thumbnail, b"c"]
+    assert store.stored([]) == []
+
+
 def test_heads_tell_of_every_row_who_it_is(store: Store) -> None:
     """More than one page of both partitions comes, each row once, in order, of a URI in both partitions two."""
     rows = [entry(f"{n}", sha256=f"{n:064x}", missing_since=n or None) for n in range(2500)]

@@ -1,0 +1,75 @@
+"""`twinlens encode`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from indexer.cli.options import encoder_options, tuning, unjudged_source_options
+from indexer.errors import ExitCode
+
+if TYPE_CHECKING:
+    from indexer.exchange.shards import Encoded
+
+
+@click.command()
+@unjudged_source_options
+@click.option(
+    "--out", required=True, metavar="FOLDER", type=click.Path(file_okay=False, path_type=Path), help="Of the files."
+)
+@click.option("--shard-size", type=click.IntRange(1), default=10_000, show_default=True, help="Images of one file.")
+@click.option("--no-second-look", is_flag=True, help="Leave the thumbnails out, for a collection without second look.")
+@encoder_options
+def encode(sources: tuple[str, ...], out: Path, shard_size: int, **options: Any) -> int:  # noqa: ANN401
+    """
+    Decode and encode images without a database, into Parquet files that import judges.
+
+    SOURCEs are those of ingest. The files part-000000.parquet … in FOLDER hold the images in the order of
+    the sources; `twinlens import FOLDER` then gives the verdicts that an ingest of the sources would have
+    given. Rejected images are printed, and named again by import.
+
+    Run it again to go on: what is in a finished file and untouched since is not read again.
+
+    \b
+      twinlens encode photos/ --out descriptors/
+      twinlens import descriptors/
+    """  # noqa: D301 - click wants the character \b itself
+    from indexer.encode import load  # noqa: PLC0415 - heavy, and not needed for --help
+    from indexer.jobs.encoding import Shards, prepare  # noqa: PLC0415 - as above
+    from indexer.jobs.index import settings_for  # noqa: PLC0415 - as above
+    from indexer.report.progress import counted  # noqa: PLC0415 - as above
+    from indexer.sources import check_sources, open_items  # noqa: PLC0415 - as above
+
+    how = tuning(options)
+    check_sources(sources)
+    prepare(out)
+    encoder = load(options["weights"], options["device"])
+    settings = settings_for(encoder.spec, None, not options["no_second_look"])
+    shards = Shards(out, settings, encoder, how, shard_size)
+    for image in counted(shards.fill(open_items(sources, how.sources)), None):
+        _print(image, as_json=options["as_json"])
+    _sum_up(asdict(shards.sums), out, as_json=options["as_json"])
+    return ExitCode.REJECTED if shards.sums.rejected else ExitCode.DONE
+
+
+def _print(image: Encoded, *, as_json: bool) -> None:
+    from indexer.records import Outcome, Verdict  # noqa: PLC0415 - as above
+    from indexer.report import jsonl, progress, text  # noqa: PLC0415 - as above
+
+    if as_json:
+        row = {"uri": image.uri, "rejected": image.kind, "reason": image.reason}
+        progress.say(jsonl.line("image", row))
+    elif image.kind is not None:
+        progress.say(text.verdict_line(Verdict(image.uri, Outcome.REJECTED, kind=image.kind, reason=image.reason)))
+
+
+def _sum_up(sums: dict[str, int], out: Path, *, as_json: bool) -> None:
+    from indexer.report import jsonl  # noqa: PLC0415 - as above
+
+    if as_json:
+        click.echo(jsonl.line("summary", sums | {"out": str(out)}))
+        return
+    click.echo("{images} images in {shards} files: {encoded} encoded now, {rejected} rejected".format(**sums))
