@@ -42,7 +42,12 @@ def main() -> None:
 @click.option("--pictures", type=click.IntRange(200), default=6500, show_default=True, help="To fit on, at most.")
 @click.option("--held-out", type=click.IntRange(200), default=4500, show_default=True, help="To calibrate on.")
 @click.option("--recipe", type=click.Choice(["tuned", "plain"]), default="tuned", show_default=True)
-@click.option("--trained", type=EXISTING, help="The weights.pt of a training run, in place of a recipe.")
+@click.option(
+    "--trained",
+    type=EXISTING,
+    multiple=True,
+    help="The weights.pt of a training run, in place of a recipe; of several, the mean.",
+)
 def export(  # noqa: PLR0913, PLR0917 - one parameter an option
     data: tuple[Path, ...],
     weights: Path,
@@ -50,10 +55,10 @@ def export(  # noqa: PLR0913, PLR0917 - one parameter an option
     pictures: int,
     held_out: int,
     recipe: str,
-    trained: Path | None,
+    trained: tuple[Path, ...],
 ) -> None:
     """Write the weights file: trunk, linear step, calibrated scale."""
-    from model.export import RECIPES, WeightsMissingError  # noqa: PLC0415 - evaluate works without torch
+    from model.export import RECIPES, WeightsError  # noqa: PLC0415 - evaluate works without torch
     from model.export import export as make  # noqa: PLC0415
 
     try:
@@ -61,7 +66,7 @@ def export(  # noqa: PLR0913, PLR0917 - one parameter an option
         measuring = select(data, held_out=True, at_most=held_out)
         config = replace(RECIPES["trained" if trained else recipe](), workers=workers)
         spec = make(weights, fitting, measuring, config, trained)
-    except (DataMissingError, WeightsMissingError) as error:
+    except (DataMissingError, WeightsError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{weights}: {spec.fingerprint}, s = {spec.scale:.6f}, {weights.stat().st_size:,} bytes")
     click.echo(f"fitted on {len(fitting):,} pictures, calibrated on {len(measuring):,} held-out ones")

