@@ -157,7 +157,7 @@ class Disk:
         root = sighted.root("disk", lambda uri: uri in self.files, lambda: bool(self.files))
         root.ended = ended
         for uri in seen:
-            sighted.seen.add(uri)
+            sighted.note(uri, readable=uri in self.files and not self.files[uri].broken)
             root.offers += 1
         return sighted
 

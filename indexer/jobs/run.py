@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from indexer.records import Verdict
+from indexer.records import Outcome, Verdict
 from indexer.sources import Sighted
 from indexer.stages import Stopwatch
 from indexer.summary import RunSummary, Tally
@@ -41,7 +41,7 @@ class Run:
     def _noted(self) -> Iterator[Verdict]:
         for verdict in self.verdicts:
             if self.sighted:
-                self.sighted.seen.add(verdict.uri)
+                self.sighted.note(verdict.uri, readable=verdict.outcome is not Outcome.REJECTED)
             yield verdict
 
     def stop(self) -> None:

@@ -8,7 +8,7 @@ tidied are named, and their entries left alone.
 The collection is listed up to five times, and nothing is kept of it but a few times 8 bytes a name:
 
 1. Who is gone, and how many are, by root? Roots are doubted now, before anything is written.
-2. Whose bytes are there under another name? Those were moved, and need no grace.
+2. Whose bytes did the run find under another name? Those were moved, and need no grace.
 3. Marks are set and taken off; copies are removed.
 4. Originals are removed, after their copies have found another place.
 5. Of a URI that is an original and a copy (a kill came in between, and the lost original returned), the copy goes.
@@ -61,7 +61,7 @@ class SweepSummary:
         vanished: newly marked as missing; without grace, removed at once and counted there, too.
         returned: marks taken off: the file is there again.
         removed: deleted, their grace being over.
-        moved: deleted at once, because a present entry of the same group has the same bytes under another name.
+        moved: deleted at once, because the run found the same bytes under another name, in the same group.
         promoted: copies that became originals thereby.
         missing: entries that stay marked.
         absent: roots that were not there, empty all of a sudden, or not read to the end: their entries were left
@@ -190,9 +190,9 @@ class Sweep:
         return not census.gone or not (empty or census.gone > self._policy.at_most_share * census.present)
 
     def _find_twins(self) -> None:
+        """Note which bytes are there under another name, on the word of the run alone."""
         for head in self._store.heads():
-            seen = head.uri in self._sighted.seen
-            if head.sha256 in self._wanted and (seen or (head.missing_since is None and head.uri not in self._gone)):
+            if head.sha256 in self._wanted and head.uri in self._sighted.readable:
                 self._held.add(head.sha256)
 
     # -- what becomes of them
@@ -261,7 +261,7 @@ class Sweep:
 
     def _hand_over(self, original: Entry, copies: Sequence[Entry]) -> bool:
         """
-        Let a present copy with the same bytes take the place of *original*, if there is one: all else stays.
+        Let a copy with the same bytes that the run found take the place of *original*, if there is one; all else stays.
 
         The heir's row as a copy goes last: while it is there, a sweep after a kill finds the same heir. Originals
         that a killed sweep made of copies stay what they are by now, whatever their rows as copies say.
@@ -270,7 +270,7 @@ class Sweep:
             return False
         newest = self._store.get([copy.uri for copy in copies])
         leaders = {uri for uri, entry in newest.items() if entry.is_original}
-        twins = [e for e in newest.values() if e.sha256 == original.sha256 and e.missing_since is None]
+        twins = [e for e in newest.values() if e.sha256 == original.sha256 and e.uri in self._sighted.readable]
         if not twins:
             return False
         heir = min(twins, key=lambda twin: (twin.uri not in leaders, twin.uri)).uri

@@ -109,15 +109,23 @@ class Sighted:
 
     Attributes:
         seen: URIs of images that came out of a pass, rejected ones too, and of archives' members passed over.
+        readable: those of them whose bytes the pass vouches for: not rejected, and not passed over.
         whole: URIs of archives that were read to their end, none of which are damaged.
         roots: by URI without a slash at its end; what was named and is not there is one of them.
         named: returns the URIs of what was to be read, where that was known beforehand.
     """
 
     seen: Names = field(default_factory=Names)
+    readable: Names = field(default_factory=Names)
     whole: set[str] = field(default_factory=set)
     roots: dict[str, Root] = field(default_factory=dict)
     named: Callable[[], list[str]] = list
+
+    def note(self, uri: str, *, readable: bool) -> None:
+        """Note that the image at *uri* came out, and whether it was *readable*: not rejected."""
+        self.seen.add(uri)
+        if readable:
+            self.readable.add(uri)
 
     def root(self, uri: str, is_there: IsThere, remains: Callable[[], bool]) -> Root:
         """Return the root at *uri*, new unless it was named before."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from flow import (
@@ -44,6 +46,15 @@ close = st.integers(0, 2)
 crowds = st.lists(st.builds(Image, names, close, close, face=faces), min_size=5, max_size=12)
 elsewhere = st.sampled_from([f"else/{letter}" for letter in "ab"])
 away = st.lists(st.builds(Image, elsewhere, close, close, face=faces), max_size=2, unique_by=lambda image: image.name)
+crowded_edits = st.lists(
+    st.one_of(
+        st.builds(Image, names, close, st.just(0)),
+        st.builds(Image, names, close, close, broken=st.just(value=True)),
+        names,
+    ),
+    min_size=2,
+    max_size=9,
+)
 losses = st.lists(st.one_of(names, names, st.tuples(names, names)), max_size=5)
 BRIEF = SweepPolicy(grace_s=1.5, at_most_share=1.0)
 """What vanished in one night is removed in the one after the next."""
@@ -297,3 +308,43 @@ def test_a_present_copy_leads_rather_than_a_missing_one() -> None:
         "disk/c": None,
         "disk/~": None,
     }
+
+
+HAND_FED = Image("up/z", 0, 0)
+"""The bytes of `disk/a` under a name that no source shows."""
+
+
+def test_a_name_that_nobody_looked_at_is_no_twin() -> None:
+    """Equal bytes under no root, or under one that is absent, spare nobody the grace, and lead no group meanwhile."""
+    store, disk = full(A, B, C)
+    run(store, [HAND_FED], ONE_BY_ONE)
+    disk.do(["disk/a"])
+    assert night(store, disk, Limits(), SLOW) == SweepSummary(1, 0, 0, 0, 0, 1, ())
+    sighted = disk.sighted(disk.files)
+    sighted.missed("up")
+    assert sweep(store, sighted, SLOW) == SweepSummary(0, 0, 0, 0, 0, 1, ("up",))
+    assert rows(store)["disk/a"][0].is_original
+
+
+def test_a_file_that_broke_is_no_twin() -> None:
+    """An entry of the same bytes whose file was rejected this night does not lead."""
+    store, disk = full(A, Image("disk/z", 0, 0), C)
+    disk.do(["disk/a", Image("disk/z", 0, 0, broken=True)])
+    assert night(store, disk, Limits(), SLOW) == SweepSummary(1, 0, 0, 0, 0, 1, ())
+    assert rows(store)["disk/a"][0].is_original
+
+
+@given(rules, st.lists(crowded_edits, min_size=2, max_size=4), away, all_limits)
+@settings(max_examples=300, deadline=None)
+def test_nothing_goes_early_but_what_moved(
+    kept: Settings, history: list[list[Edit]], other: list[Image], limits: Limits
+) -> None:
+    """Within its grace an entry goes only if the night read the same bytes under another name of its source."""
+    store, disk = MemoryStore(kept), Disk()
+    run(store, other, ONE_BY_ONE)
+    for edits_of_night in history:
+        disk.do(edits_of_night)
+        before = rows(store)
+        night(store, disk, limits, replace(SLOW, at_most_share=1.0))
+        there = {hashlib.sha256(image.data).hexdigest() for image in disk.files.values() if not image.broken}
+        assert all(before[name][0].sha256 in there for name in before.keys() - rows(store).keys())
