@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from indexer.errors import SourceError as SourceError
     from indexer.errors import StoreError as StoreError
     from indexer.errors import TwinlensError as TwinlensError
+    from indexer.jobs.census import HeldBack as HeldBack
     from indexer.jobs.index import Index as Index
     from indexer.jobs.index import Tuning as Tuning
     from indexer.jobs.index import Where as Where
@@ -38,6 +39,7 @@ _HOMES = {
     "ConfigError": "errors",
     "EncoderError": "errors",
     "Entry": "records",
+    "HeldBack": "jobs.census",
     "ImageError": "errors",
     "Index": "jobs.index",
     "Limits": "stream",

@@ -151,10 +151,13 @@ class Disk:
             elif edit[0] in self.files:
                 self.files[edit[1]] = replace(self.files.pop(edit[0]), name=edit[1])
 
+    def _is_there(self, uri: str) -> bool:
+        return uri in self.files or (uri == "disk" and bool(self.files))
+
     def sighted(self, seen: Iterable[str], *, ended: bool = True) -> Sighted:
         """Return what a pass leaves behind that saw these names."""
         sighted = Sighted()
-        root = sighted.root("disk", lambda uri: uri in self.files, lambda: bool(self.files))
+        root = sighted.root("disk", self._is_there, lambda: bool(self.files))
         root.ended = ended
         for uri in seen:
             sighted.note(uri, readable=uri in self.files and not self.files[uri].broken)

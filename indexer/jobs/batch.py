@@ -210,7 +210,9 @@ class _Night:
         policy = SweepPolicy(vanish.grace_days * _DAY_S, vanish.at_most_share)
         swept: SweepSummary = index.sweep(run, policy, now_ns=self.started_ns)
         for root in swept.absent:
-            self._miss(root, f"source not there, or not read to its end: {printable(shown(root))}")
+            self._miss(root, f"source not there, empty, or not read to its end: {printable(shown(root))}")
+        for held in swept.held_back:
+            self._miss(held.uri, f"{printable(shown(held.uri))}: {held.reason}; nothing was removed")
         return swept
 
     def _end_report(self, folder: RunFolder) -> None:

@@ -24,7 +24,7 @@ class BatchSummary:
         exit_code: see README.
         reason: why it was cut short: a reason of Stop, or `error`; None if it was not.
         error: what ended it; None if nothing did.
-        absent: sources that were not there, or were not read to their end.
+        absent: what was left alone: sources that were not there, or not read to their end; also what was held back.
         sweep: what became of entries without an image; None where the run did not get that far.
         counts: what the collection held at the end; None if that is not known.
         report: the run's folder; None where it could not be made.

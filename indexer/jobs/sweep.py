@@ -5,13 +5,14 @@ Law 9: a missing disk is not a deletion. An entry counts as gone only when the r
 that it lies under to its end and did not see it, and a direct look says so, too. Roots that look emptied rather than
 tidied are named, and their entries left alone.
 
-The collection is listed up to five times, and nothing is kept of it but a few times 8 bytes a name:
+The collection is listed up to six times, and nothing is kept of it but a few times 8 bytes a name:
 
-1. Who is gone, and how many are, by root? Roots are doubted now, before anything is written.
+1. Who is gone, and how many are, by root?
 2. Whose bytes did the run find under another name? Those were moved, and need no grace.
-3. Marks are set and taken off; copies are removed.
-4. Originals are removed, after their copies have found another place.
-5. Of a URI that is an original and a copy (a kill came in between, and the lost original returned), the copy goes.
+3. Where a root lacks much: how many of these were moved? Roots are doubted now, before anything is written.
+4. Marks are set and taken off; copies are removed.
+5. Originals are removed, after their copies have found another place.
+6. Of a URI that is an original and a copy (a kill came in between, and the lost original returned), the copy goes.
 
 Every step may be cut short by a kill: the next sweep finds an entry as gone as this one did, until its own row, the
 last to go, is deleted.
@@ -19,13 +20,13 @@ last to go, is deleted.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from indexer.jobs.census import Census, HeldBack
 from indexer.records import Entry, Head
 from indexer.rehome import Desk
-from indexer.sources.sighted import Names, Root, Sighted
+from indexer.sources.sighted import Names, Sighted
 from indexer.store.base import Store
 from indexer.verdict import Rule
 
@@ -43,8 +44,9 @@ class SweepPolicy:
 
     Attributes:
         grace_s: seconds that an entry stays marked as missing before it is removed.
-        at_most_share: if more than this share of a root's present entries would be newly marked, the root counts as
-            absent (an unmounted disk leaves an empty folder): nothing is marked.
+        at_most_share: if more than this share of a root's present entries is gone at once, moved ones left out, the
+            root is held back: nothing of it is marked or removed. Nor is anything of a root without any image all of a
+            sudden (an unmounted disk leaves an empty folder), unless the share is 1.
 
     """
 
@@ -66,6 +68,7 @@ class SweepSummary:
         missing: entries that stay marked.
         absent: roots that were not there, empty all of a sudden, or not read to the end: their entries were left
             alone.
+        held_back: what was there, and lacked so much that its entries were left alone, too.
 
     """
 
@@ -76,15 +79,7 @@ class SweepSummary:
     promoted: int
     missing: int
     absent: tuple[str, ...]
-
-
-@dataclass(slots=True)
-class _Census:
-    """What the collection holds under one root: entries that are *present* by now, of these *gone*, of all *seen*."""
-
-    present: int = 0
-    gone: int = 0
-    seen: int = 0
+    held_back: tuple[HeldBack, ...] = ()
 
 
 class _Page:
@@ -119,6 +114,8 @@ class Sweep:
         self._now_ns = now_ns
         self._complete = complete
         self._absent: set[str] = set()
+        self._held_back: tuple[HeldBack, ...] = ()
+        self._doubted: set[str] = set()
         self._gone, self._lost = Names(), Names()
         self._wanted, self._held = Names(), Names()
         self._doubled = Names()
@@ -128,8 +125,6 @@ class Sweep:
     def __call__(self) -> SweepSummary:
         """Do the work."""
         self._survey()
-        if self._gone:
-            self._find_twins()
         if self._gone or self._marked:
             self._settle()
         if self._lost:
@@ -144,6 +139,7 @@ class Sweep:
             promoted=self._promoted,
             missing=self._missing,
             absent=tuple(sorted(self._absent)),
+            held_back=self._held_back,
         )
 
     # -- who is gone
@@ -153,41 +149,39 @@ class Sweep:
         if uri in self._sighted.seen:
             return False
         roots = self._sighted.above(uri)
-        if not self._complete or not roots or any(not r.is_sound or r.uri in self._absent for r in roots):
+        if not self._complete or not roots or any(not r.is_sound or r.uri in self._doubted for r in roots):
             return None
         return self._sighted.is_gone(uri, roots[0])
 
     def _survey(self) -> None:
-        """Find who is gone, and the roots for which that is not to be believed."""
-        census: defaultdict[str, _Census] = defaultdict(_Census)
+        """Find who is gone, whose bytes are there under another name, and what of that is not to be believed."""
+        census = Census(self._sighted, self._policy.at_most_share)
         originals, copies = Names(), Names()
         for head in self._store.heads():
-            gone = self._is_gone(head.uri)
-            for root in self._sighted.above(head.uri):
-                self._count(census[root.uri], head, gone=gone is True)
+            gone = self._is_gone(head.uri) is True
+            census.count(head, gone=gone)
             (copies if head.original else originals).add(head.uri)
             self._marked |= head.missing_since is not None
             if gone:
                 self._gone.add(head.uri)
                 self._wanted.add(head.sha256)
         self._doubled = originals.common(copies)
-        roots = self._sighted.roots.values()
-        self._absent = {root.uri for root in roots if not self._is_believed(root, census[root.uri])}
+        if self._gone:
+            self._find_twins()
+        self._doubt(census)
+
+    def _doubt(self, census: Census) -> None:
+        """Note what is to be left alone, before anything is written."""
         if not self._complete:
-            self._absent = {root.uri for root in roots} | set(self._sighted.named())
-
-    def _count(self, census: _Census, head: Head, *, gone: bool) -> None:
-        seen = head.uri in self._sighted.seen
-        present = seen or head.missing_since is None
-        census.seen += seen
-        census.present += present
-        census.gone += present and gone
-
-    def _is_believed(self, root: Root, census: _Census) -> bool:
-        if not root.is_sound or (root.offers and not root.remains()):
-            return False
-        empty = not root.offers and not census.seen
-        return not census.gone or not (empty or census.gone > self._policy.at_most_share * census.present)
+            self._absent = {root.uri for root in self._sighted.roots.values()} | set(self._sighted.named())
+            return
+        self._absent = census.absent()
+        if self._held and any(census.held_back(self._absent)):
+            for head in self._store.heads():
+                if head.missing_since is None and head.uri in self._gone and head.sha256 in self._held:
+                    census.count_moved(head.uri)
+        self._held_back = tuple(census.held_back(self._absent))
+        self._doubted = self._absent | {held.uri for held in self._held_back}
 
     def _find_twins(self) -> None:
         """Note which bytes are there under another name, on the word of the run alone."""

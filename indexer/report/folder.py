@@ -104,7 +104,9 @@ class PastRun:
             return "failed"
         if self.summary.get("interrupted"):
             return f"cut short ({self.summary.get('reason')})"
-        return "source absent" if self.summary.get("absent") else "done"
+        held = (self.summary.get("sweep") or {}).get("held_back", ())
+        left_alone = "held back" if len(held) == len(self.summary.get("absent", ())) else "source absent"
+        return left_alone if self.summary.get("absent") else "done"
 
 
 def past_runs(reports: Path) -> list[PastRun]:

@@ -55,7 +55,7 @@ def write(path: Path, row: Mapping[str, Any], *, collection: str, finished_s: fl
 
 def _of_run(row: Mapping[str, Any], finished_s: float, success: float | None) -> list[_Gauge]:
     sweep, held = row["sweep"] or {}, row["collection"] or {}
-    changes = {name: float(count) for name, count in sweep.items() if name != "absent"}
+    changes = {name: float(count) for name, count in sweep.items() if name not in ("absent", "held_back")}
     return [
         _one("twinlens_last_run_timestamp_seconds", "When the last run ended, seconds since the epoch.", finished_s),
         _one(_SUCCESS, "When the last run that did its work (exit code 0 or 5) ended.", success),

@@ -87,9 +87,14 @@ def summary_lines(summary: RunSummary) -> list[str]:
 def batch_lines(row: Mapping[str, Any]) -> list[str]:
     """Return what a scheduled run tells besides the ingest's last lines; *row* is its summary."""
     lines = [f"cut short by {row['reason']}"] if row["reason"] else []
-    lines += [f"absent, its entries were left alone: {printable(root)}" for root in row["absent"]]
+    held = {printable(held["uri"]): held["reason"] for held in (row["sweep"] or {}).get("held_back", ())}
+    lines += [
+        f"{held.get(root, 'absent')}, its entries were left alone: {root}" for root in map(printable, row["absent"])
+    ]
     if row["sweep"]:
-        lines.append(", ".join(f"{count} {name}" for name, count in row["sweep"].items() if name != "absent"))
+        lines.append(
+            ", ".join(f"{count} {name}" for name, count in row["sweep"].items() if name not in ("absent", "held_back"))
+        )
     if row["collection"]:
         lines.append("collection: {originals} originals, {copies} copies of them".format(**row["collection"]))
     return [*lines, f"report: {printable(row['report'])}"] if row["report"] else lines

@@ -49,6 +49,27 @@ def last(archive: Path) -> dict[str, Any]:
     return summary
 
 
+def test_too_much_at_once_is_held_back_until_it_is_allowed(twinlens: Twinlens, archive: Path) -> None:
+    """What is gone of how much, and why nothing came of it, is told in words, until one night allows for any share."""
+    file = archive / "twinlens.toml"
+    twinlens("batch", "--config", file)
+    for path in [*(archive / "photos").glob("[ac]-*"), archive / "photos/b-00.png"]:
+        path.unlink()
+    (archive / "photos/readme.txt").touch()
+    result = twinlens("batch", "--config", file)
+    told = "7 of 10 are gone at once, more than at_most_share"
+    assert (result.code, f"{archive}/photos: {told}; nothing was removed" in result.err) == (3, True)
+    assert f"{told}, its entries were left alone: {archive}/photos" in result.out
+    assert last(archive)["sweep"]["held_back"] == [{"uri": str(archive / "photos"), "reason": told}]
+    assert twinlens("runs", "--config", file).out.splitlines()[-1].endswith("held back")
+    for path in (archive / "photos").glob("*.*g"):
+        path.unlink()
+    assert "empty, or not read to its end" in twinlens("batch", "--config", file).err
+    add(archive, "[vanish]\nat_most_share = 1\n")
+    assert twinlens("batch", "--config", file).code == 0
+    assert last(archive)["sweep"]["vanished"] == 10
+
+
 def test_init_writes_what_check_accepts(twinlens: Twinlens, tmp_path: Path) -> None:
     """The commented file passes the rehearsal once its source is there, and the rehearsal makes nothing."""
     file = tmp_path / "twinlens.toml"

@@ -26,6 +26,7 @@ from flow import (
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from indexer.jobs.census import HeldBack
 from indexer.jobs.sweep import SweepPolicy, SweepSummary
 from indexer.records import Settings
 from indexer.store.memory import MemoryStore
@@ -62,6 +63,7 @@ BRIEF = SweepPolicy(grace_s=1.5, at_most_share=1.0)
 policies = st.sampled_from([TIDY, TIDY, BRIEF])
 SECOND = 1_000_000_000
 SLOW = SweepPolicy(grace_s=100.0)
+ANY_SHARE = replace(SLOW, at_most_share=1.0)
 
 
 @given(rules, nights, all_limits)
@@ -264,11 +266,42 @@ def test_too_large_a_share_is_not_believed() -> None:
     """Of four entries two may vanish at once, not three; those that were marked before do not count."""
     store, disk = full(A, B, C)
     disk.do(["disk/a", "disk/b", "disk/c"])
-    assert night(store, disk, Limits(), SLOW) == SweepSummary(0, 0, 0, 0, 0, 0, ("disk",))
+    held = HeldBack("disk", "3 of 4 are gone at once, more than at_most_share")
+    assert night(store, disk, Limits(), SLOW) == SweepSummary(0, 0, 0, 0, 0, 0, (), (held,))
     disk.do([A])
     assert night(store, disk, Limits(), SLOW) == SweepSummary(2, 0, 0, 0, 0, 2, ())
     disk.do(["disk/a"])
     assert night(store, disk, Limits(), SLOW) == SweepSummary(1, 0, 0, 0, 0, 3, ())
+
+
+def test_moved_files_are_no_share() -> None:
+    """Three of four files renamed at once are followed; of one more that is deleted the share is small."""
+    store, disk = full(A, B, C)
+    disk.do([("disk/a", "disk/x"), ("disk/b", "disk/y"), ("disk/c", "disk/z")])
+    assert night(store, disk, Limits(), SLOW) == SweepSummary(0, 0, 0, 3, 2, 0, ())
+    disk.do(["disk/x", ("disk/y", "disk/b"), ("disk/z", "disk/c")])
+    assert night(store, disk, Limits(), SLOW) == SweepSummary(1, 0, 0, 2, 1, 1, ())
+
+
+def test_a_source_that_was_emptied_is_believed_when_any_share_is() -> None:
+    """Only files that are no images are left: nothing is gone, unless the policy says so; later nights go on then."""
+    store, disk = full(A)
+    disk.do(["disk/a"])
+    disk.hidden = {"disk/~"}
+    store.remove(["disk/~"], originals=True)
+    assert night(store, disk, Limits(), SLOW) == SweepSummary(0, 0, 0, 0, 0, 0, ("disk",))
+    assert night(store, disk, Limits(), ANY_SHARE) == SweepSummary(1, 0, 0, 0, 0, 1, ())
+    assert night(store, disk, Limits(), SLOW) == SweepSummary(0, 0, 0, 0, 0, 1, ())
+    assert night(store, disk, Limits(), SLOW, 101 * SECOND) == SweepSummary(0, 0, 1, 0, 0, 0, ())
+
+
+def test_an_unmounted_backup_is_not_moved() -> None:
+    """A source that is empty all of a sudden keeps its entries, though another source has the bytes of each."""
+    store, disk = full(A, B, C)
+    run(store, [HAND_FED], ONE_BY_ONE)
+    sighted = disk.sighted(disk.files)
+    sighted.root("up", lambda uri: uri == "up", lambda: False).ended = True
+    assert sweep(store, sighted, SLOW) == SweepSummary(0, 0, 0, 0, 0, 0, ("up",))
 
 
 def test_what_lies_under_no_root_stays() -> None:
@@ -345,6 +378,6 @@ def test_nothing_goes_early_but_what_moved(
     for edits_of_night in history:
         disk.do(edits_of_night)
         before = rows(store)
-        night(store, disk, limits, replace(SLOW, at_most_share=1.0))
+        night(store, disk, limits, ANY_SHARE)
         there = {hashlib.sha256(image.data).hexdigest() for image in disk.files.values() if not image.broken}
         assert all(before[name][0].sha256 in there for name in before.keys() - rows(store).keys())

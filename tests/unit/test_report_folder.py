@@ -133,6 +133,7 @@ def test_the_table_lists_runs_beneath_a_head(tmp_path: Path) -> None:
         ({"exit_code": 3, "error": "x"}, "failed"),
         ({"exit_code": 0, "interrupted": True, "reason": "signal"}, "cut short (signal)"),
         ({"exit_code": 3, "absent": ["/mnt"]}, "source absent"),
+        ({"exit_code": 3, "absent": ["/mnt"], "sweep": {"held_back": [{"uri": "/mnt"}]}}, "held back"),
     ],
 )
 def test_an_outcome_is_told_in_words(tmp_path: Path, summary: dict[str, object], outcome: str) -> None:

@@ -24,7 +24,7 @@ ROW: dict[str, Any] = {
     "copy": 2,
     "rejected": 1,
     "unchanged": 90,
-    "sweep": {"vanished": 4, "absent": ()},
+    "sweep": {"vanished": 4, "absent": (), "held_back": ({"uri": "/mnt", "reason": "x"},)},
     "collection": {"originals": 60, "copies": 33},
 }
 
