@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 from indexer.jobs.census import Census, HeldBack
 from indexer.records import Entry, Head
 from indexer.rehome import Desk
-from indexer.sources.sighted import Names, Sighted
+from indexer.sources.sighted import Names, Sighted, key_of, keys_above
 from indexer.store.base import Store
 from indexer.verdict import Rule
 
@@ -46,7 +46,7 @@ class SweepPolicy:
         grace_s: seconds that an entry stays marked as missing before it is removed.
         at_most_share: if more than this share of a root's present entries is gone at once, moved ones left out, the
             root is held back: nothing of it is marked or removed. Nor is anything of a root without any image all of a
-            sudden (an unmounted disk leaves an empty folder), unless the share is 1.
+            sudden, or of a folder that is there, but empty (an unmounted disk leaves that), unless the share is 1.
 
     """
 
@@ -149,7 +149,9 @@ class Sweep:
         if uri in self._sighted.seen:
             return False
         roots = self._sighted.above(uri)
-        if not self._complete or not roots or any(not r.is_sound or r.uri in self._doubted for r in roots):
+        if not self._complete or not roots or any(not root.is_sound for root in roots):
+            return None
+        if not self._doubted.isdisjoint(keys_above(uri)):
             return None
         return self._sighted.is_gone(uri, roots[0])
 
@@ -158,8 +160,7 @@ class Sweep:
         census = Census(self._sighted, self._policy.at_most_share)
         originals, copies = Names(), Names()
         for head in self._store.heads():
-            gone = self._is_gone(head.uri) is True
-            census.count(head, gone=gone)
+            gone = census.count(head, gone=self._is_gone(head.uri) is True)
             (copies if head.original else originals).add(head.uri)
             self._marked |= head.missing_since is not None
             if gone:
@@ -181,7 +182,7 @@ class Sweep:
                 if head.missing_since is None and head.uri in self._gone and head.sha256 in self._held:
                     census.count_moved(head.uri)
         self._held_back = tuple(census.held_back(self._absent))
-        self._doubted = self._absent | {held.uri for held in self._held_back}
+        self._doubted = {key_of(uri) for uri in (*self._absent, *(held.uri for held in self._held_back))}
 
     def _find_twins(self) -> None:
         """Note which bytes are there under another name, on the word of the run alone."""

@@ -1,6 +1,6 @@
 """Files of the local disk: their records, and their bytes; what the operating system raises ends here."""
 
-# ruff: noqa: PTH114, PTH116 (paths stay text: a million of them, some not UTF-8)
+# ruff: noqa: PTH114, PTH116, PTH120 (paths stay text: a million of them, some not UTF-8)
 
 from __future__ import annotations
 
@@ -35,6 +35,21 @@ def holds_something(folder: str) -> bool:
     try:
         with os.scandir(folder) as entries:
             return next(entries, None) is not None
+    except OSError:
+        return False
+
+
+def emptied(root: str, folder: str) -> str | None:
+    """Return the nearest of *folder* and those above it that is there, if it is empty and lies below *root*."""
+    while len(folder) > len(root) and is_there(folder) is False:
+        folder = os.path.dirname(folder)
+    return folder if len(folder) > len(root) and _is_empty(folder) else None
+
+
+def _is_empty(folder: str) -> bool:
+    try:
+        with os.scandir(folder) as entries:
+            return next(entries, None) is None
     except OSError:
         return False
 

@@ -9,14 +9,14 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 
 from indexer.errors import SourceError
 from indexer.records import Failure, ImageRecord
 from indexer.sources import listing, memory, remote, tarred, zipped
 from indexer.sources.archive import Container, Offers, Shelf, local_container, only, wanting
 from indexer.sources.folder import Walker
-from indexer.sources.local import explained, file_record, holds_something, is_there
+from indexer.sources.local import emptied, explained, file_record, holds_something, is_there
 from indexer.sources.naming import MEMBER_MARK, printable, without_dots
 from indexer.sources.options import TAR_ENDINGS, Sieve, SourceOptions, SourceStats, is_archive
 from indexer.sources.sighted import Root
@@ -174,7 +174,9 @@ class _Opener:
         path, member = _split(text.removeprefix(_LOCAL_URL))
         real = _real(path)
         if os.path.isdir(path):
-            root = self._sighted.root(real, is_there, partial(holds_something, real))
+            root = self._sighted.root(
+                real, is_there, partial(holds_something, real), lru_cache(maxsize=4096)(partial(emptied, real))
+            )
             yield from root.follow(self._walker.walk(real))
         elif is_archive(path) and os.path.exists(path):
             offers = self._local_archive(real, path, "", member)

@@ -76,6 +76,8 @@ class Root:
         uri: names it; all below it belongs to it.
         is_there: asks about a URI below it.
         remains: tells whether the root itself is there at this moment, and is not an empty folder.
+        emptied: of a folder, returns the nearest above it that is there, if it is empty and below the root: what a disk
+            leaves that is not mounted; None where it is not, or where there are no empty folders.
         offers: how many images it offered, rejected ones included.
         failed: whether it could not be read, or not to its end.
         ended: whether all that it offers was taken.
@@ -84,6 +86,7 @@ class Root:
     uri: str
     is_there: IsThere = _cannot_tell
     remains: Callable[[], bool] = bool
+    emptied: Callable[[str], str | None] = _cannot_tell
     offers: int = 0
     failed: bool = False
     ended: bool = False
@@ -111,6 +114,7 @@ class Sighted:
         seen: URIs of images that came out of a pass, rejected ones too, and of archives' members passed over.
         readable: those of them whose bytes the pass vouches for: not rejected, and not passed over.
         whole: URIs of archives that were read to their end, none of which are damaged.
+        doubtful: URIs of archives that may hold more than what was read.
         roots: by URI without a slash at its end; what was named and is not there is one of them.
         named: returns the URIs of what was to be read, where that was known beforehand.
     """
@@ -118,6 +122,7 @@ class Sighted:
     seen: Names = field(default_factory=Names)
     readable: Names = field(default_factory=Names)
     whole: set[str] = field(default_factory=set)
+    doubtful: set[str] = field(default_factory=set)
     roots: dict[str, Root] = field(default_factory=dict)
     named: Callable[[], list[str]] = list
 
@@ -127,13 +132,19 @@ class Sighted:
         if readable:
             self.readable.add(uri)
 
-    def root(self, uri: str, is_there: IsThere, remains: Callable[[], bool]) -> Root:
+    def root(
+        self,
+        uri: str,
+        is_there: IsThere,
+        remains: Callable[[], bool],
+        emptied: Callable[[str], str | None] = _cannot_tell,
+    ) -> Root:
         """Return the root at *uri*, new unless it was named before."""
-        return self.roots.setdefault(_key(uri), Root(uri, is_there, remains))
+        return self.roots.setdefault(key_of(uri), Root(uri, is_there, remains, emptied))
 
     def missed(self, uri: str) -> None:
         """Note that what was named is not there: file, folder, archive or URL."""
-        self.roots.setdefault(_key(uri), Root(uri)).failed = True
+        self.roots.setdefault(key_of(uri), Root(uri)).failed = True
 
     def follow_archive(self, uri: str, offers: Offers) -> Offers:
         """Yield *offers*, which are those of the archive at *uri*, and note whether it was read whole."""
@@ -141,12 +152,12 @@ class Sighted:
         for offer in offers:
             damaged |= isinstance(offer, Failure) and offer.uri == printable(uri)
             yield offer
-        if not damaged:
+        if not damaged and uri not in self.doubtful:
             self.whole.add(uri)
 
     def above(self, uri: str) -> list[Root]:
         """Return the roots that *uri* lies under, the innermost first."""
-        return [root for key in _keys_above(uri) if (root := self.roots.get(key))]
+        return [root for key in keys_above(uri) if (root := self.roots.get(key))]
 
     def is_gone(self, uri: str, root: Root) -> bool | None:
         """Tell whether the file or member at *uri*, under *root*, exists no more; None where that cannot be told."""
@@ -161,11 +172,12 @@ class Sighted:
         return True
 
 
-def _key(uri: str) -> str:
+def key_of(uri: str) -> str:
+    """Return how `keys_above` names what is at *uri*."""
     return uri.replace(os.sep, "/").rstrip("/")
 
 
-def _keys_above(uri: str) -> Iterator[str]:
+def keys_above(uri: str) -> Iterator[str]:
     """Yield the keys of the folders, archives and addresses that *uri* lies under."""
     path = uri.replace(os.sep, "/")
     at = path.rfind("/")

@@ -86,6 +86,17 @@ def _headers(shelf: Shelf, compression: str) -> Iterator[tuple[tarfile.TarFile, 
             last = header.offset
             tar.members.clear()  # type: ignore[attr-defined] # tarfile would keep every header
             yield tar, header
+        if _goes_on(tar):
+            shelf.sieve.stats.sighted.doubtful.add(shelf.container.uri)
+
+
+def _goes_on(tar: tarfile.TarFile) -> bool:
+    """Tell whether more follows the end mark than fills a record, as in a copy in the making that has its full size."""
+    padding = _HEADER_BYTES + tarfile.RECORDSIZE  # the end mark is two blocks, of which tarfile has read one
+    try:
+        return len(cast("BinaryIO", tar.fileobj).read(padding + 1)) > padding
+    except Exception:  # noqa: BLE001 - as in guarded; all members were read, so only their number is in doubt
+        return True
 
 
 def _opened(stream: BinaryIO, *, compressed: bool) -> tarfile.TarFile:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pictures
 import pytest
 
-from indexer import ConfigError, Index, SourceOptions, SweepPolicy, SweepSummary, Tuning, open_index
+from indexer import ConfigError, HeldBack, Index, SourceOptions, SweepPolicy, SweepSummary, Tuning, open_index
 
 POLICY = SweepPolicy(grace_s=100.0)
 SECOND = 1_000_000_000
@@ -133,3 +133,23 @@ def test_a_query_is_no_ground_for_a_sweep(disk: Path, lite_uri: str) -> None:
         list(run)
         with pytest.raises(ConfigError, match="sweep after an ingest"):
             index.sweep(run, POLICY)
+
+
+def test_a_disk_that_is_not_mounted_below_its_source(tmp_path: Path, lite_uri: str) -> None:
+    """Its folder is there, and empty all of a sudden: what lay below it stays, marks and all; the rest is swept."""
+    source = tmp_path / "photos"
+    for number in range(8):
+        (source / f"disk{number // 2}" / "2024").mkdir(parents=True, exist_ok=True)
+        pictures.save(pictures.part(number), source / f"disk{number // 2}" / "2024" / f"{number}.jpg")
+    with open_index(lite_uri) as index:
+        night(index, source)
+        (source / "disk3/2024/6.jpg").unlink()
+        assert night(index, source, at=1) == SweepSummary(1, 0, 0, 0, 0, 1, ())
+        shutil.rmtree(source / "disk3/2024")
+        (source / "disk2/2024/5.jpg").unlink()
+        held = HeldBack(str(source / "disk3"), "it is there, but empty, and held 1 before")
+        assert night(index, source, at=200) == SweepSummary(1, 0, 0, 0, 0, 2, (), (held,))
+        run = index.ingest([source])
+        list(run)
+        told = index.sweep(run, SweepPolicy(100.0, at_most_share=1.0), now_ns=250 * SECOND)
+        assert told == SweepSummary(1, 0, 1, 0, 0, 2, ())

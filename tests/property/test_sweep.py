@@ -60,7 +60,8 @@ losses = st.lists(st.one_of(names, names, st.tuples(names, names)), max_size=5)
 BRIEF = SweepPolicy(grace_s=1.5, at_most_share=1.0)
 """What vanished in one night is removed in the one after the next."""
 
-policies = st.sampled_from([TIDY, TIDY, BRIEF])
+WARY = SweepPolicy(grace_s=1.5, at_most_share=0.2)
+policies = st.sampled_from([TIDY, TIDY, BRIEF, WARY])
 SECOND = 1_000_000_000
 SLOW = SweepPolicy(grace_s=100.0)
 ANY_SHARE = replace(SLOW, at_most_share=1.0)
@@ -281,6 +282,14 @@ def test_moved_files_are_no_share() -> None:
     assert night(store, disk, Limits(), SLOW) == SweepSummary(0, 0, 0, 3, 2, 0, ())
     disk.do(["disk/x", ("disk/y", "disk/b"), ("disk/z", "disk/c")])
     assert night(store, disk, Limits(), SLOW) == SweepSummary(1, 0, 0, 2, 1, 1, ())
+
+
+def test_moved_files_count_neither_as_gone_nor_as_there() -> None:
+    """Or the share would grow when a kill comes after some of them are removed, and the next night not go on."""
+    store, disk = full(A, B, C)
+    disk.do(["disk/a", ("disk/b", "disk/x"), ("disk/c", "disk/y")])
+    held = HeldBack("disk", "1 of 4 are gone at once, more than at_most_share")
+    assert night(store, disk, Limits(), WARY).held_back == (held,)
 
 
 def test_a_source_that_was_emptied_is_believed_when_any_share_is() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
 import zipfile
@@ -123,6 +124,17 @@ def test_a_root_remains_until_it_is_empty(root: Path) -> None:
     assert not made.remains()
 
 
+def test_a_folder_that_was_emptied_is_found_from_below(root: Path) -> None:
+    """It is the nearest that is there; the root itself, a folder with any file, and a file are none."""
+    (root / "disk" / "full").mkdir(parents=True)
+    (root / "disk" / "full" / "readme.txt").touch()
+    (root / "empty").mkdir()
+    (made,) = passed(root).roots.values()
+    names = ["empty", "empty/x.tar!/y", "away/x", "disk/x", "disk/full/x", "a.jpg/x", "."]
+    found = [made.emptied(str(root / name)) for name in names]
+    assert found == [str(root / "empty")] * 2 + [None] * 5
+
+
 def test_single_files_are_no_roots(root: Path) -> None:
     """A file that is there says nothing of its neighbours; nor do bytes, and names with bytes."""
     archive = tar(root / "x.tar", "a.jpg")
@@ -159,6 +171,19 @@ def test_a_damaged_archive_proves_nothing(root: Path, pack: Pack, name: str, *, 
     sighted = passed(archive if as_root else root)
     assert gone(sighted, f"{archive}!/z.jpg") is None
     assert gone(sighted, root / "z.jpg") is (None if as_root else True)
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gz"])
+def test_a_tar_that_ends_in_many_zeros_proves_nothing(root: Path, pack: Callable[[bytes], bytes]) -> None:
+    """A copy in the making may have its full size; one record of zeros after the end mark is what packers write."""
+    whole = tar(root / "x", *(f"{n}.jpg" for n in range(40))).read_bytes()
+    archive = root / ("x.tar" if pack is bytes else "x.tgz")
+    for begun, proof in ((whole, True), (whole[: 20 * 1024] + bytes(1024 + 10_240), True)):
+        archive.write_bytes(pack(begun))
+        assert gone(passed(root), f"{archive}!/z.jpg") is proof
+    archive.write_bytes(pack(whole[: 20 * 1024] + bytes(len(whole) - 20 * 1024)))
+    sighted = passed(root)
+    assert [gone(sighted, f"{archive}!/{n}.jpg") for n in (0, 19, 30)] == [False, False, None]
 
 
 def test_a_folder_may_be_called_as_archives_mark_their_members(root: Path) -> None:
