@@ -242,6 +242,24 @@ def test_who_is_gone() -> None:
     assert [holder.is_gone() for holder in [me, *others]] == [False, True, True, False]
 
 
+FULL = """
+import resource
+from indexer.store import holder
+me, system = holder.Holder.new(), holder._system()
+holder._system = lambda: system
+resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
+print(me.is_gone(), holder.Holder.new().system == system)
+"""
+"""A process whose table of files is full from the moment on when it has looked which system this is."""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, newcomers only watch")
+def test_who_cannot_look_tells_nobody_gone() -> None:
+    """That a newcomer may open no more files breaks no lease, and a holder that could not look is only watched."""
+    told = subprocess.run([sys.executable, "-c", FULL], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["False", "False"]
+
+
 def test_names_of_leases_fit_and_differ() -> None:
     """A name of any length has a lease whose grave is a name that Milvus takes, too."""
     names = ["a", "a" * 255, "a" * 254 + "b"]
