@@ -10,8 +10,13 @@ It lies in Milvus itself, since the other writer may be on another host: a secon
   So a writer that was suspended learns that it lost the lease before it writes.
 - **Breaking** it takes a holder that is gone from this host, or whose beat did not change for longer than writes
   are allowed, as the newcomer itself watched: clocks are never compared, and an outage of the server ages nobody.
-  The lease is renamed to a name of the dead holder's: Milvus does that once, too. What was renamed is read before
-  it is dropped; if it is a third one's, who was quicker, it gets its name back.
+  The lease is renamed to a name that nobody else uses, its grave: no beat reaches it there. What lies there is read,
+  and dropped if neither holder nor beat has changed. Otherwise the holder woke just before, or a third one was
+  quicker: it gets its name back.
+- **A grave that is met** by who has just made the lease may be that of a holder who lives: the name was free for a
+  moment. Its last beat came before that, so it is watched for as long as a silent holder is, then dropped. Whoever
+  renamed it may read it meanwhile: no grave's name is used twice, so it finds what it renamed or nothing, and then
+  does nothing. So what a newcomer that was killed amid breaking left is cleared away, too.
 
 What is left: a process that is suspended between its last check and the write that follows sends that write after
 it wakes. Milvus has no token that would refuse it.
@@ -21,6 +26,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import secrets
 import threading
 import time
 from collections.abc import Sequence
@@ -37,7 +44,9 @@ _BEAT = "beat"
 _TRIES = 5
 _GIVE_UP_S = 5.0
 _NAME_MAX = 222
-"""Milvus allows 255; the name of a dead holder's lease ends in 33 more."""
+"""Milvus allows 255; the name of a grave ends in 33 more."""
+
+_GRAVE = re.compile("(.*)_[0-9a-f]{32}", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +81,19 @@ def name_of(collection: str) -> str:
 
 
 def without_leases(names: Sequence[str]) -> list[str]:
-    """Return *names* of collections without those that are the leases of others."""
+    """Return *names* of collections without those that are the leases of others, or the graves of such."""
     leases = {name_of(name) for name in names}
-    return [name for name in names if name not in leases]
+    return [name for name in names if name not in leases and _buried(name) not in leases]
+
+
+def _new_grave(lease: str) -> str:
+    return f"{lease}_{secrets.token_hex(16)}"
+
+
+def _buried(name: str) -> str:
+    """Return the name of the lease whose grave *name* would be; empty for other names."""
+    found = _GRAVE.fullmatch(name)
+    return found[1] if found else ""
 
 
 class _Record:
@@ -107,6 +126,17 @@ class _Record:
                 " rename it, or ingest into another --collection"
             ) from error
         return replace(holder, beat=(told.get("properties") or {}).get(_BEAT, ""))
+
+    def graves(self, *, timeout: float) -> list[str]:
+        return [name for name in self.client.list_collections(timeout=timeout) if _buried(name) == self.name]
+
+    def drop(self, name: str = "", *, timeout: float) -> None:
+        """Drop the lease, or its grave *name*; nothing when there is none."""
+        try:
+            self.client.drop_collection(name or self.name, timeout=timeout)
+        except Exception as error:
+            if not is_absence(error):
+                raise
 
     def beat(self, text: str, *, timeout: float) -> None:
         """Change the lease's beat; nothing when there is none."""
@@ -162,7 +192,7 @@ class Lease:
     def _drop_own(self, *, timeout: float) -> None:
         holder = self._record.holder(timeout=timeout)
         if holder is not None and holder.owner == self.holder.owner:
-            self._record.client.drop_collection(self._record.name, timeout=timeout)
+            self._record.drop(timeout=timeout)
 
     def _keep(self) -> None:
         while not self._lost and not self._ending.wait(self._pace.beat_s):
@@ -205,13 +235,22 @@ def take(client: Any, collection: str, call: Caller, pace: Pace = PACE) -> Lease
             refusal = error  # it is there already, or something is wrong: what is there tells
         holder = call(record.holder)
         if holder is not None and holder.owner == me.owner:
-            lease = Lease(record, me, call, pace)
-            call(lease.check)
-            return lease
+            return _settled(Lease(record, me, call, pace), record, call, pace)
         if holder is not None:
             _wait_until_stale(record, holder, call, pace, collection)
             _bury(record, holder, call)
     raise refusal or StoreError(f"{call.where}: others take the lease of {collection} all the time; try again later")
+
+
+def _settled(lease: Lease, record: _Record, call: Caller, pace: Pace) -> Lease:
+    """Return *lease*, which was just taken, when its holder may write."""
+    try:
+        _clear(record, call, pace)
+        call(lease.check)
+    except BaseException:
+        lease.give_up()
+        raise
+    return lease
 
 
 def _wait_until_stale(record: _Record, holder: Holder, call: Caller, pace: Pace, collection: str) -> None:
@@ -233,12 +272,21 @@ def _bury(record: _Record, dead: Holder, call: Caller) -> None:
     """Take the lease away from *dead*, unless it has a new holder or a new beat."""
     if call(record.holder) != dead:
         return
-    grave = f"{record.name}_{dead.owner}"
-    with suppress(StoreError):  # somebody else was first: either way it lies there now
+    grave = _new_grave(record.name)
+    with suppress(StoreError):  # somebody else was first, or only the reply was lost: what lies there tells
         call(record.client.rename_collection, record.name, grave)
     buried = call(record.holder, grave)
-    if buried is not None and buried.owner == dead.owner:
-        call(record.client.drop_collection, grave)
+    if buried == dead:
+        call(record.drop, grave)
     elif buried is not None:
-        with suppress(StoreError):
+        with suppress(StoreError):  # the name was taken meanwhile: who took it meets the grave
             call(record.client.rename_collection, grave, record.name)
+
+
+def _clear(record: _Record, call: Caller, pace: Pace) -> None:
+    """Return when nobody whose lease lies in a grave can write any more, and drop the graves."""
+    end = _now() + pace.stale_s
+    for grave in call(record.graves):
+        while (holder := call(record.holder, grave)) is not None and not holder.is_gone() and _now() < end:
+            time.sleep(pace.beat_s / 4)
+        call(record.drop, grave)

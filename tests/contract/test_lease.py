@@ -13,13 +13,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from threading import Timer
 
 import numpy as np
 import pytest
+from pymilvus import MilvusClient
 
 from indexer.errors import ConfigError, LockHeld, StoreError
 from indexer.records import Entry, Settings
 from indexer.store import lease
+from indexer.store.holder import Holder
 from indexer.store.lease import Pace
 from indexer.store.milvus import MilvusStore, open_existing, open_store
 
@@ -30,6 +33,7 @@ QUICK = Pace(beat_s=0.2, valid_s=0.6, stale_s=1.5)
 
 WRITER = """
 import sys
+from indexer.store.holder import Holder
 from indexer.store.lease import Pace
 from indexer.store.milvus import open_existing
 from test_lease import QUICK, entry
@@ -45,6 +49,36 @@ for name in sys.stdin:
         print(type(error).__name__, error, flush=True)
 """
 """A process that claims a collection, then writes an entry for each line that it is sent."""
+
+
+ASLEEP = Pace(beat_s=60, valid_s=0, stale_s=60)
+"""The pace of a holder that beats only when it writes."""
+
+
+class Slow:
+    """A client that lets something happen before it renames, and after; once each, in this order."""
+
+    def __init__(self, client: MilvusClient, *meanwhile: Callable[[], object]) -> None:
+        self._client = client
+        self._meanwhile = list(meanwhile)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._client, name)
+
+    def rename_collection(self, *args: str, **options: float) -> None:
+        """Rename, amid what else happens."""
+        self._happen()
+        self._client.rename_collection(*args, **options)
+        self._happen()
+
+    def _happen(self) -> None:
+        if self._meanwhile:
+            self._meanwhile.pop(0)()
+
+
+def graves(store: MilvusStore) -> list[str]:
+    """Return the names of the graves of leases."""
+    return [name for name in store.table.client.list_collections() if "_lease_" in name]
 
 
 def entry(uri: str) -> Entry:
@@ -176,6 +210,62 @@ def test_a_suspended_writer_is_replaced_and_told(server_uri: str, name: str) -> 
         store.put([entry("later")])
 
 
+def test_a_holder_that_wakes_just_before_it_is_renamed_keeps_the_lease(server_uri: str, name: str) -> None:
+    """Between the newcomer's last look and its renaming the holder beats and writes: the newcomer is turned away."""
+    with closing(opened(server_uri, name)) as old, closing(opened(server_uri, name)) as newcomer:
+        old.table.pace = ASLEEP
+        old.claim()
+        again = Timer(0.3, lambda: old.put([entry("still mine")]))
+        events = (lambda: old.put([entry("mine")]), lambda: None, lambda: None, again.start)
+        newcomer.table.client = Slow(newcomer.table.client, *events)
+        with pytest.raises(LockHeld):
+            newcomer.claim()
+        again.join()
+        assert set(old.get(["mine", "still mine"])) == {"mine", "still mine"}
+        assert not graves(old)
+
+
+def test_who_takes_the_name_of_a_holder_that_woke_waits_for_its_end(server_uri: str, name: str) -> None:
+    """While a newcomer looks at what it renamed, a third one gets the name, but not before the holder's time is up."""
+    old, newcomer, third = (opened(server_uri, name) for _ in range(3))
+    old.table.pace = dataclasses.replace(ASLEEP, valid_s=QUICK.valid_s)
+    took: list[float] = []
+
+    def take() -> None:
+        old.put([entry("on its last beat")])
+        start = time.monotonic()
+        third.claim()
+        took.append(time.monotonic() - start)
+
+    newcomer.table.client = Slow(newcomer.table.client, lambda: old.put([entry("awake")]), take)
+    with closing(old), closing(newcomer), closing(third):
+        old.claim()
+        with pytest.raises(LockHeld):
+            newcomer.claim()
+        assert took[0] >= QUICK.stale_s
+        with pytest.raises(StoreError, match="may not write any more"):
+            old.put([entry("late")])
+        third.put([entry("third")])
+        assert not graves(third)
+
+
+@pytest.mark.parametrize("system", ["here", "elsewhere"])
+def test_a_grave_that_was_left_is_cleared_away(server_uri: str, name: str, system: str) -> None:
+    """What a newcomer that was killed left is hidden from users; the next lease ends it, at once if it may."""
+    with closing(opened(server_uri, name)) as store:
+        record = lease._Record(store.table.client, name)
+        with subprocess.Popen(["true"]) as ended:
+            pass
+        left = dataclasses.replace(Holder.new(), pid=ended.pid)
+        record.make(left if system == "here" else dataclasses.replace(left, system=system), timeout=10)
+        store.table.client.rename_collection(record.name, f"{record.name}_{'0a' * 16}")
+        assert (len(graves(store)), [each for each in store.table.others() if "lease_" in each]) == (1, [])
+        start = time.monotonic()
+        store.claim()
+        assert (time.monotonic() - start < QUICK.stale_s) is (system == "here")
+        assert not graves(store)
+
+
 def test_a_lease_that_was_lost_can_be_taken_again(server_uri: str, name: str) -> None:
     """After the lease went away a write fails, and the next claim starts anew."""
     with closing(opened(server_uri, name)) as store:
@@ -233,7 +323,7 @@ def test_a_collection_of_this_name_that_is_no_lease_is_left_alone(server_uri: st
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, newcomers only watch")
 def test_who_is_gone() -> None:
     """A holder is gone when its process ended, or its number is another's now; not when it is of another system."""
-    me = lease.Holder.new()
+    me = Holder.new()
     with subprocess.Popen(["true"]) as ended:
         os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
         zombie = dataclasses.replace(me, pid=ended.pid)
@@ -265,4 +355,8 @@ def test_names_of_leases_fit_and_differ() -> None:
     names = ["a", "a" * 255, "a" * 254 + "b"]
     assert len({lease.name_of(each) for each in names}) == len(names)
     assert max(len(lease.name_of(each)) for each in names) + 33 <= 255
-    assert lease.without_leases(["a", "a_lease", "b_lease"]) == ["a", "b_lease"]
+    assert lease.without_leases(["a", "a_lease", "b_lease", f"a_lease_{'0f' * 16}", "a_lease_0f"]) == [
+        "a",
+        "b_lease",
+        "a_lease_0f",
+    ]
