@@ -21,9 +21,9 @@ from pymilvus import MilvusClient
 
 from indexer.errors import ConfigError, LockHeld, StoreError
 from indexer.records import Entry, Settings
-from indexer.store import lease
 from indexer.store.holder import Holder
 from indexer.store.lease import Pace
+from indexer.store.lease_record import Record, name_of, without_leases
 from indexer.store.milvus import MilvusStore, open_existing, open_store
 
 pytestmark = pytest.mark.server
@@ -158,7 +158,7 @@ def test_closing_gives_it_up(server_uri: str, name: str) -> None:
             store.claim()
             assert time.monotonic() - start < 1
     with closing(open_existing(server_uri, name)) as store:
-        assert not store.table.client.has_collection(lease.name_of(name))
+        assert not store.table.client.has_collection(name_of(name))
 
 
 def test_readers_need_none(server_uri: str, name: str) -> None:
@@ -169,7 +169,7 @@ def test_readers_need_none(server_uri: str, name: str) -> None:
         with pytest.raises(ConfigError, match="no collection absent") as caught:
             open_existing(server_uri, "absent")
         assert name in str(caught.value)
-        assert lease.name_of(name) not in str(caught.value)
+        assert name_of(name) not in str(caught.value)
 
 
 def test_a_write_needs_the_lease(server_uri: str, name: str) -> None:
@@ -194,14 +194,16 @@ def test_a_killed_holder_of_this_host_blocks_nobody(server_uri: str, name: str) 
             assert time.monotonic() - start < 2
 
 
-def test_a_suspended_writer_is_replaced_and_told(server_uri: str, name: str) -> None:
-    """Who sleeps for too long loses the lease after a while, not before, and writes no more; its successor does."""
+def test_a_suspended_writer_is_replaced_and_told(server_uri: str, name: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Who sleeps for too long loses the lease after a while, of which the successor's user is told, and not before."""
     with writer(server_uri, name) as send, closing(opened(server_uri, name)) as store:
         assert send("before") == "written"
         send.process.send_signal(signal.SIGSTOP)  # type: ignore[attr-defined]
         start = time.monotonic()
         store.claim()
         assert QUICK.stale_s <= time.monotonic() - start < QUICK.stale_s + 2
+        (waited,) = caplog.messages
+        assert re.match(rf"nothing is heard of the run that writes to .* {name} .*; if .* goes on in 1 s", waited)
         store.put([entry("after")])
         send.process.send_signal(signal.SIGCONT)  # type: ignore[attr-defined]
         told = send("late")
@@ -211,17 +213,22 @@ def test_a_suspended_writer_is_replaced_and_told(server_uri: str, name: str) -> 
 
 
 def test_a_holder_that_wakes_just_before_it_is_renamed_keeps_the_lease(server_uri: str, name: str) -> None:
-    """Between the newcomer's last look and its renaming the holder beats and writes: the newcomer is turned away."""
+    """It writes before the newcomer's renaming, while it is renamed, and when it is back; the newcomer gets nothing."""
     with closing(opened(server_uri, name)) as old, closing(opened(server_uri, name)) as newcomer:
         old.table.pace = ASLEEP
         old.claim()
-        again = Timer(0.3, lambda: old.put([entry("still mine")]))
-        events = (lambda: old.put([entry("mine")]), lambda: None, lambda: None, again.start)
+        amid, again = (Timer(wait_s, old.put, [[entry(when)]]) for wait_s, when in ((0, "amid"), (0.5, "again")))
+        events = (
+            lambda: old.put([entry("before")]),
+            lambda: (amid.start(), time.sleep(0.2)),
+            lambda: None,
+            again.start,
+        )
         newcomer.table.client = Slow(newcomer.table.client, *events)
         with pytest.raises(LockHeld):
             newcomer.claim()
         again.join()
-        assert set(old.get(["mine", "still mine"])) == {"mine", "still mine"}
+        assert old.get(["before", "amid", "again"]).keys() == {"before", "amid", "again"}
         assert not graves(old)
 
 
@@ -253,7 +260,7 @@ def test_who_takes_the_name_of_a_holder_that_woke_waits_for_its_end(server_uri: 
 def test_a_grave_that_was_left_is_cleared_away(server_uri: str, name: str, system: str) -> None:
     """What a newcomer that was killed left is hidden from users; the next lease ends it, at once if it may."""
     with closing(opened(server_uri, name)) as store:
-        record = lease._Record(store.table.client, name)
+        record = Record(store.table.client, name)
         with subprocess.Popen(["true"]) as ended:
             pass
         left = dataclasses.replace(Holder.new(), pid=ended.pid)
@@ -270,7 +277,7 @@ def test_a_lease_that_was_lost_can_be_taken_again(server_uri: str, name: str) ->
     """After the lease went away a write fails, and the next claim starts anew."""
     with closing(opened(server_uri, name)) as store:
         store.claim()
-        store.table.client.drop_collection(lease.name_of(name))
+        store.table.client.drop_collection(name_of(name))
         time.sleep(QUICK.valid_s + QUICK.beat_s)
         with pytest.raises(StoreError, match=r"may not write any more.*which has ended, too"):
             store.put([entry("a")])
@@ -313,11 +320,11 @@ def test_an_alias_has_the_lease_of_its_collection(server_uri: str, name: str) ->
 def test_a_collection_of_this_name_that_is_no_lease_is_left_alone(server_uri: str, name: str) -> None:
     """It is named, and stays."""
     with closing(opened(server_uri, name)) as store:
-        store.table.client.create_collection(lease.name_of(name), dimension=4)
+        store.table.client.create_collection(name_of(name), dimension=4)
         with pytest.raises(ConfigError, match=f"{name}_lease is not the lease .* rename it"):
             store.claim()
-        assert store.table.client.has_collection(lease.name_of(name))
-        store.table.client.drop_collection(lease.name_of(name))
+        assert store.table.client.has_collection(name_of(name))
+        store.table.client.drop_collection(name_of(name))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, newcomers only watch")
@@ -353,9 +360,9 @@ def test_who_cannot_look_tells_nobody_gone() -> None:
 def test_names_of_leases_fit_and_differ() -> None:
     """A name of any length has a lease whose grave is a name that Milvus takes, too."""
     names = ["a", "a" * 255, "a" * 254 + "b"]
-    assert len({lease.name_of(each) for each in names}) == len(names)
-    assert max(len(lease.name_of(each)) for each in names) + 33 <= 255
-    assert lease.without_leases(["a", "a_lease", "b_lease", f"a_lease_{'0f' * 16}", "a_lease_0f"]) == [
+    assert len({name_of(each) for each in names}) == len(names)
+    assert max(len(name_of(each)) for each in names) + 33 <= 255
+    assert without_leases(["a", "a_lease", "b_lease", f"a_lease_{'0f' * 16}", "a_lease_0f"]) == [
         "a",
         "b_lease",
         "a_lease_0f",
