@@ -120,11 +120,13 @@ def _around(config: BatchConfig, stop: Stop, clock: Callable[[], int]) -> Around
 
 def _run(config: BatchConfig, around: Around, *, as_json: bool) -> int:
     from indexer.jobs.batch import batch as do  # noqa: PLC0415 - as above
+    from indexer.report.log import forwarded  # noqa: PLC0415 - as above
     from indexer.report.text import batch_lines, summary_lines  # noqa: PLC0415 - as above
 
     gc.freeze()
     gc.enable()
-    summary = do(config, around)
+    with forwarded(around.log):
+        summary = do(config, around)
     if as_json:
         click.echo(json.dumps(summary.as_row(), ensure_ascii=False))
     else:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from contextlib import suppress
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TextIO
@@ -45,3 +46,23 @@ class Log:
             row = {"time": time, "level": level, "event": event, "message": message} | fields
             return json.dumps(row, default=str)
         return f"{time} {'' if level == 'info' else level + ': '}{printable(message)}"
+
+
+class _Forwarding(logging.Handler):
+    def __init__(self, log: Log) -> None:
+        super().__init__()
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._log("notice", record.getMessage(), record.levelname.lower())
+
+
+@contextmanager
+def forwarded(log: Log) -> Iterator[None]:
+    """Let what this package tells by `logging` during the block be lines of *log*, not bare ones on standard error."""
+    logger, handler = logging.getLogger("indexer"), _Forwarding(log)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)

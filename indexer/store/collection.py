@@ -14,7 +14,8 @@ from indexer.errors import ConfigError
 from indexer.records import Matrix, Settings
 from indexer.store.check import is_digest
 from indexer.store.door import Caller, is_unloaded, library
-from indexer.store.lease import PACE, Lease, take, without_leases
+from indexer.store.lease import PACE, Lease, take
+from indexer.store.lease_record import without_leases
 from indexer.store.rows import COPIES, FIELDS, ORIGINALS, WHOLE, schema
 from indexer.store.stamp import STAMP, to_stamp
 

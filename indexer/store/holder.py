@@ -18,7 +18,8 @@ class Holder:
     Attributes:
         owner: 32 random hexadecimal digits.
         host: its name.
-        system: what numbers its processes, a boot of a kernel and a namespace; empty where that is not known.
+        system: what numbers its processes, a boot of a kernel and a namespace; empty where that or *started* is not
+            known.
         pid: of the process.
         started: when it was, as the kernel tells it: a number is given to another process one day.
         since: when the lease was taken, UTC, for people.
@@ -38,7 +39,9 @@ class Holder:
         """Return this process as a holder."""
         now = datetime.now(timezone.utc).isoformat(" ", "seconds")
         pid = os.getpid()
-        return cls(secrets.token_hex(16), socket.gethostname(), _system(), pid, _start_of(pid), now)
+        started = _start_of(pid)
+        system = _system() if started else ""
+        return cls(secrets.token_hex(16), socket.gethostname(), system, pid, started or "", now)
 
     def is_gone(self) -> bool:
         """Return whether it ran on this system and has ended; False where that cannot be told."""
@@ -50,7 +53,8 @@ class Holder:
             return True
         except PermissionError:
             return False
-        return _start_of(self.pid) != self.started
+        started = _start_of(self.pid)
+        return started is not None and started != self.started
 
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host}, since {self.since}"
@@ -64,11 +68,17 @@ def _system() -> str:
         return ""
 
 
-def _start_of(pid: int) -> str:
-    """Return when a process of this system started, in its kernel's ticks; empty when there is none, or a zombie."""
+def _start_of(pid: int) -> str | None:
+    """
+    Return when a process of this system started, in its kernel's ticks; empty when there is none, or a zombie.
+
+    None where that cannot be told, as when this process may open no more files: that says nothing of the other.
+    """
     try:
         told = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError):
         return ""
+    except OSError:
+        return None
     state, *numbers = told.rpartition(")")[2].split()
     return "" if state in "ZX" else numbers[18]

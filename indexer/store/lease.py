@@ -10,8 +10,13 @@ It lies in Milvus itself, since the other writer may be on another host: a secon
   So a writer that was suspended learns that it lost the lease before it writes.
 - **Breaking** it takes a holder that is gone from this host, or whose beat did not change for longer than writes
   are allowed, as the newcomer itself watched: clocks are never compared, and an outage of the server ages nobody.
-  The lease is renamed to a name of the dead holder's: Milvus does that once, too. What was renamed is read before
-  it is dropped; if it is a third one's, who was quicker, it gets its name back.
+  The lease is renamed to a name that nobody else uses, its grave: no beat reaches it there. What lies there is read,
+  and dropped if neither holder nor beat has changed. Otherwise the holder woke just before, or a third one was
+  quicker: it gets its name back.
+- **A grave that is met** by who has just made the lease may be that of a holder who lives: the name was free for a
+  moment. Its last beat came before that, so it is watched for as long as a silent holder is, then dropped. Whoever
+  renamed it may read it meanwhile: no grave's name is used twice, so it finds what it renamed or nothing, and then
+  does nothing. So what a newcomer that was killed amid breaking left is cleared away, too.
 
 What is left: a process that is suspended between its last check and the write that follows sends that write after
 it wakes. Milvus has no token that would refuse it.
@@ -19,25 +24,29 @@ it wakes. Milvus has no token that would refuse it.
 
 from __future__ import annotations
 
-import hashlib
-import json
+import logging
+import math
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from indexer.errors import ConfigError, LockHeld, StoreError
-from indexer.store.door import Caller, is_absence, library
+from indexer.errors import LockHeld, StoreError
+from indexer.store.door import Caller
 from indexer.store.holder import Holder
+from indexer.store.lease_record import Record
 
-ENDING = "_lease"
-_BEAT = "beat"
 _TRIES = 5
 _GIVE_UP_S = 5.0
-_NAME_MAX = 222
-"""Milvus allows 255; the name of a dead holder's lease ends in 33 more."""
+_AWAY_S = 0.1
+"""Longer than a newcomer usually has a lease renamed to look at it."""
+
+_LOOKS = 4
+"""So many times between two beats does a newcomer look."""
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,63 +73,10 @@ def _now() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
-def name_of(collection: str) -> str:
-    """Return the name of the lease of *collection*."""
-    if len(collection) + len(ENDING) <= _NAME_MAX:
-        return collection + ENDING
-    return f"{collection[:180]}_{hashlib.sha256(collection.encode()).hexdigest()[:32]}{ENDING}"
-
-
-def without_leases(names: Sequence[str]) -> list[str]:
-    """Return *names* of collections without those that are the leases of others."""
-    leases = {name_of(name) for name in names}
-    return [name for name in names if name not in leases]
-
-
-class _Record:
-    """The collection that is a lease, held or not; its calls pass the exceptions of pymilvus."""
-
-    def __init__(self, client: Any, collection: str) -> None:  # noqa: ANN401 - pymilvus has no types
-        self.client = client
-        self.name = name_of(collection)
-
-    def make(self, holder: Holder, *, timeout: float) -> None:
-        kinds = library().DataType
-        schema = library().MilvusClient.create_schema(description=json.dumps({"twinlens lease": asdict(holder)}))
-        schema.add_field("id", kinds.INT64, is_primary=True)
-        schema.add_field("none", kinds.FLOAT_VECTOR, dim=2)  # a collection must have one
-        self.client.create_collection(self.name, schema=schema, num_shards=1, timeout=timeout)
-
-    def holder(self, name: str = "", *, timeout: float) -> Holder | None:
-        """Return who is named in the lease, or in its grave *name*; None when there is none."""
-        try:
-            told = self.client.describe_collection(name or self.name, timeout=timeout)
-        except Exception as error:
-            if is_absence(error):
-                return None
-            raise
-        try:
-            holder = Holder(**json.loads(told["description"])["twinlens lease"])
-        except (ValueError, TypeError, KeyError) as error:
-            raise ConfigError(
-                f"the collection {name or self.name} is not the lease that Twinlens keeps under this name;"
-                " rename it, or ingest into another --collection"
-            ) from error
-        return replace(holder, beat=(told.get("properties") or {}).get(_BEAT, ""))
-
-    def beat(self, text: str, *, timeout: float) -> None:
-        """Change the lease's beat; nothing when there is none."""
-        try:
-            self.client.alter_collection_properties(self.name, {_BEAT: text}, timeout=timeout)
-        except Exception as error:
-            if not is_absence(error):
-                raise
-
-
 class Lease:
     """A lease that this process took; `take` makes it, `give_up` ends it."""
 
-    def __init__(self, record: _Record, holder: Holder, call: Caller, pace: Pace) -> None:
+    def __init__(self, record: Record, holder: Holder, call: Caller, pace: Pace) -> None:
         self.holder = holder
         self._record = record
         self._call = call
@@ -162,7 +118,7 @@ class Lease:
     def _drop_own(self, *, timeout: float) -> None:
         holder = self._record.holder(timeout=timeout)
         if holder is not None and holder.owner == self.holder.owner:
-            self._record.client.drop_collection(self._record.name, timeout=timeout)
+            self._record.drop(timeout=timeout)
 
     def _keep(self) -> None:
         while not self._lost and not self._ending.wait(self._pace.beat_s):
@@ -170,14 +126,23 @@ class Lease:
                 self._confirm(min(self._pace.valid_s, _GIVE_UP_S))
 
     def _confirm(self, timeout_s: float) -> None:
-        """Beat, then read whose lease that was; in this order, since a name may have changed hands between them."""
+        """
+        Beat, then read whose lease that was; in this order, since a name may have changed hands between them.
+
+        Nothing is confirmed by a beat that is not there: it may have come while a newcomer looked at the renamed lease.
+        """
         with self._lock:
-            asked, self._beats = _now(), self._beats + 1
-            self._record.beat(f"{self.holder.owner} {self._beats}", timeout=timeout_s)
-            holder = self._record.holder(timeout=timeout_s)
-            if holder is not None and holder.owner == self.holder.owner:
-                self._valid_until = asked + self._pace.valid_s
-                return
+            for _ in range(_TRIES):
+                asked, self._beats = _now(), self._beats + 1
+                mine = replace(self.holder, beat=f"{self.holder.owner} {self._beats}")
+                self._record.beat(mine.beat, timeout=timeout_s)
+                holder = self._record.holder(timeout=timeout_s)
+                if holder == mine:
+                    self._valid_until = asked + self._pace.valid_s
+                    return
+                if holder is not None and holder.owner != mine.owner:
+                    break
+                time.sleep(_AWAY_S)
             self._lost = (
                 f"{self._call.where}: this run may not write any more: it did not answer for so long that another"
                 f" took its place ({holder or 'which has ended, too'}); what was written is right, run again to go on"
@@ -189,14 +154,15 @@ def take(client: Any, collection: str, call: Caller, pace: Pace = PACE) -> Lease
     Take the lease of *collection* for this process, break it where its holder is gone, and keep it.
 
     That takes as long as to see that the holder lives: up to about *pace.beat_s*; or that it does not:
-    *pace.stale_s*, on the host where it ended no time at all.
+    *pace.stale_s*, on the host where it ended no time at all. A wait of more than two beats is logged, as a warning.
 
     Raises:
         LockHeld: another process writes to the collection.
         ConfigError: a collection that is no lease of ours has its name.
         StoreError: the server cannot be reached, or refuses.
     """
-    record, me = _Record(client, collection), Holder.new()
+    record, me = Record(client, collection), Holder.new()
+    place = f"the collection {collection} at {call.where}"
     refusal = None
     for _ in range(_TRIES):
         try:
@@ -205,40 +171,72 @@ def take(client: Any, collection: str, call: Caller, pace: Pace = PACE) -> Lease
             refusal = error  # it is there already, or something is wrong: what is there tells
         holder = call(record.holder)
         if holder is not None and holder.owner == me.owner:
-            lease = Lease(record, me, call, pace)
-            call(lease.check)
-            return lease
+            return _settled(Lease(record, me, call, pace), record, call, pace, place)
         if holder is not None:
-            _wait_until_stale(record, holder, call, pace, collection)
+            _wait_until_stale(record, holder, call, pace, place)
             _bury(record, holder, call)
     raise refusal or StoreError(f"{call.where}: others take the lease of {collection} all the time; try again later")
 
 
-def _wait_until_stale(record: _Record, holder: Holder, call: Caller, pace: Pace, collection: str) -> None:
+def _settled(lease: Lease, record: Record, call: Caller, pace: Pace, place: str) -> Lease:
+    """Return *lease*, which was just taken, when its holder may write."""
+    try:
+        _clear(record, call, pace, place)
+        call(lease.check)
+    except BaseException:
+        lease.give_up()
+        raise
+    return lease
+
+
+def _watch(pace: Pace, reason: str) -> Iterator[None]:
+    """
+    Yield for each look at one who loses the lease by silence; tell the user once, by *reason*, what takes so long.
+
+    Looks are counted rather than seconds: those that a look waits for an absent server make nobody older.
+    """
+    pause_s = pace.beat_s / _LOOKS
+    looks = math.ceil(pace.stale_s / pause_s)
+    for look in range(looks):
+        if look == 2 * _LOOKS:
+            _LOG.warning("%s, this run goes on in %.0f s", reason, (looks - look) * pause_s)
+        yield
+        time.sleep(pause_s)
+
+
+def _wait_until_stale(record: Record, holder: Holder, call: Caller, pace: Pace, place: str) -> None:
     """Return when *holder* is gone, or has not beaten for long enough; raise LockHeld as soon as it does."""
-    end = _now() + pace.stale_s
-    while not holder.is_gone() and _now() < end:
-        time.sleep(pace.beat_s / 4)
+    for _ in _watch(pace, f"nothing is heard of the run that writes to {place} ({holder}); if that stays so"):
         found = call(record.holder)
-        if found is None or found.owner != holder.owner:
+        if found is None or found.owner != holder.owner or holder.is_gone():
             return
         if found.beat != holder.beat:
             raise LockHeld(
-                f"another run writes to the collection {collection} at {call.where} ({holder});"
-                " nothing was touched; wait for it to end, or stop it"
+                f"another run writes to {place} ({holder}); nothing was touched; wait for it to end, or stop it"
             )
 
 
-def _bury(record: _Record, dead: Holder, call: Caller) -> None:
+def _bury(record: Record, dead: Holder, call: Caller) -> None:
     """Take the lease away from *dead*, unless it has a new holder or a new beat."""
     if call(record.holder) != dead:
         return
-    grave = f"{record.name}_{dead.owner}"
-    with suppress(StoreError):  # somebody else was first: either way it lies there now
+    grave = record.new_grave()
+    with suppress(StoreError):  # somebody else was first, or only the reply was lost: what lies there tells
         call(record.client.rename_collection, record.name, grave)
     buried = call(record.holder, grave)
-    if buried is not None and buried.owner == dead.owner:
-        call(record.client.drop_collection, grave)
+    if buried == dead:
+        call(record.drop, grave)
     elif buried is not None:
-        with suppress(StoreError):
+        with suppress(StoreError):  # the name was taken meanwhile: who took it meets the grave
             call(record.client.rename_collection, grave, record.name)
+
+
+def _clear(record: Record, call: Caller, pace: Pace, place: str) -> None:
+    """Return when nobody whose lease lies in a grave can write any more, and drop the graves."""
+    graves = call(record.graves)
+    for _ in _watch(pace, f"a run that wrote to {place} may not have noticed that it was replaced; when it must have"):
+        buried = [call(record.holder, grave) for grave in graves]
+        if all(holder is None or holder.is_gone() for holder in buried):
+            break
+    for grave in graves:
+        call(record.drop, grave)

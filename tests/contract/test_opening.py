@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -101,6 +101,24 @@ def test_another_radius_is_refused(uri: str, made: str) -> None:
     """A collection of another radius is refused, naming both."""
     with pytest.raises(ConfigError, match=r"made with radius 0\.01, not 0\.02; leave out --radius"):
         open_store(uri, made, dataclasses.replace(SETTINGS, radius=0.02))
+
+
+@pytest.mark.server
+def test_of_runs_that_make_a_collection_at_once_those_with_other_settings_are_told(
+    server_uri: str, in_threads: Callable[..., list[object]]
+) -> None:
+    """Two radii by four threads each: those with the radius of the quickest open it, the others are told theirs."""
+
+    def attempt(radius: object) -> str:
+        try:
+            open_store(server_uri, "at_once", dataclasses.replace(SETTINGS, radius=radius)).close()
+        except ConfigError as error:
+            return str(error)
+        return ""
+
+    told = [str(each) for each in in_threads(attempt, [0.01, 0.02] * 4)]
+    assert told.count("") == 4
+    assert all("at_once was made with radius 0.0" in each for each in told if each)
 
 
 @pytest.mark.parametrize("wanted", [True, False])

@@ -13,7 +13,7 @@ import pytest
 from commandline import Twinlens
 from pymilvus import MilvusClient
 
-from indexer.store.lease import name_of
+from indexer.store.lease_record import name_of
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import sys
 import time
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from indexer.report import metrics
-from indexer.report.log import Log
+from indexer.report.log import Log, forwarded
 from indexer.report.notify import notify
 
 ROW: dict[str, Any] = {
@@ -125,6 +126,15 @@ def test_a_log_for_people_is_one_line_an_event() -> None:
     stream = io.StringIO()
     Log(stream, as_json=False, clock=lambda: 0)("absent", "no\nmount", "warning")
     assert stream.getvalue() == "1970-01-01T00:00:00Z warning: no\\nmount\n"
+
+
+def test_a_log_has_what_the_package_tells_meanwhile() -> None:
+    """A wait for another run's lease is an event of the log, during the run and not after."""
+    stream = io.StringIO()
+    with forwarded(Log(stream, as_json=False, clock=lambda: 0)):
+        logging.getLogger("indexer.store.lease").warning("waiting %d s", 50)
+    logging.getLogger("indexer.store.lease").warning("later")
+    assert stream.getvalue() == "1970-01-01T00:00:00Z warning: waiting 50 s\n"
 
 
 def test_a_log_that_nobody_takes_stops_nothing() -> None:
