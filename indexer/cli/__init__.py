@@ -18,6 +18,7 @@ from time import time_ns
 
 import click
 
+from indexer import interrupt
 from indexer.errors import ExitCode, TwinlensError
 
 _COMMANDS = {
@@ -107,7 +108,7 @@ def run(arguments: list[str], clock: Callable[[], int] = time_ns) -> int:  # noq
         error.show()
         return ExitCode.USAGE
     except (click.Abort, KeyboardInterrupt):
-        click.echo("twinlens: interrupted; run the same command again to go on", err=True)
+        click.echo(interrupt.MESSAGE, err=True)
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
         return _closed_pipe()

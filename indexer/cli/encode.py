@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from indexer import interrupt
 from indexer.cli.options import encoder_options, tuning, unjudged_source_options
 from indexer.errors import ExitCode
 
@@ -49,6 +50,7 @@ def encode(sources: tuple[str, ...], out: Path, shard_size: int, **options: Any)
     encoder = load(options["weights"], options["device"])
     settings = settings_for(encoder.spec, None, not options["no_second_look"])
     shards = Shards(out, settings, encoder, how, shard_size)
+    interrupt.is_raised()
     for image in counted(shards.fill(open_items(sources, how.sources)), None):
         _print(image, as_json=options["as_json"])
     _sum_up(asdict(shards.sums), out, as_json=options["as_json"])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from indexer import interrupt
 from indexer.cli.options import collection_options, where
 
 
@@ -33,6 +34,7 @@ def export(file: Path, uri: str, collection: str, no_thumbnails: bool, as_json: 
     store = open_entries(where(uri, collection))
     try:
         total = store.count().total
+        interrupt.is_raised()
         count = carry_out(store, file, lambda entries: counted(entries, total), thumbnails=not no_thumbnails)
     finally:
         store.close()

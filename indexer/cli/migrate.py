@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from indexer import interrupt
 from indexer.cli.options import (
     collection_options,
     encoder_options,
@@ -71,6 +72,7 @@ def _copy(place: Where, there: Where, *, as_json: bool) -> int:
     from indexer.store.door import shown  # noqa: PLC0415 - as above
 
     name = f"the collection {there.collection} at {shown(there.uri)}"
+    interrupt.is_raised()
     with closing(open_entries(place)) as source, closing(open_target(source, place, there)) as goal:
         total = source.count().total
         moved = carry_out(source, goal, name, lambda entries: counted(entries, total))
@@ -95,6 +97,7 @@ def _encode_anew(place: Where, there: Where | None, options: dict[str, Any]) -> 
             f"the collection {place.collection} is of {encoder.spec.fingerprint} already: nothing to do", err=True
         )
         return ExitCode.DONE
+    interrupt.is_raised()
     code = ExitCode.DONE
     if made.old:
         with closing(open_entries(place)) as old, reencode.open_new(made, encoder) as index:

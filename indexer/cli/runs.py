@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from indexer import interrupt
 from indexer.errors import ExitCode
 from indexer.jobs.run import Run
 from indexer.records import Outcome, Verdict
@@ -53,6 +54,7 @@ def _stopping_politely(run: Run) -> Iterator[None]:
 
 def carry_out(run: Run, output: Output) -> RunSummary:
     """Do the work of *run* and print it; the summary is printed also when it is cut short."""
+    interrupt.is_raised()
     gc.freeze()
     gc.enable()
     with ExitStack() as stack:

@@ -16,7 +16,7 @@ import pictures
 import pytest
 from commandline import Twinlens
 
-from indexer import Limits, Tuning, Verdict, open_index
+from indexer import Limits, Tuning, Verdict, interrupt, open_index
 from indexer.cli.runs import Output, carry_out
 from indexer.records import Settings
 from indexer.store.milvus import open_store
@@ -126,6 +126,24 @@ def test_an_interrupted_run_goes_on_later(twinlens: Twinlens, lite_uri: str, tmp
     stored = sum(line.startswith(("unique", "copy")) for line in (first + out).splitlines())
     again = twinlens("ingest", folder, "--uri", lite_uri, "--json").rows[-1]
     assert again["unchanged"] == stored
+
+
+@pytest.mark.parametrize("command", ["ingest", "query", "status"])
+@pytest.mark.parametrize("moment", ["click", "numpy", "grpc", "pymilvus.client.types"])
+def test_ctrl_c_while_it_starts_ends_it_at_once(full_uri: str, shared_photos: Path, command: str, moment: str) -> None:
+    """Exit code 130 and one line, never a traceback or a thread that waits for ever, whatever is being imported."""
+    arguments = [] if command == "status" else [str(shared_photos)]
+    python = [sys.executable, "-X", "importtime", "-m", "indexer"]  # which tells what was imported
+    full = [*python, command, *arguments, "--uri", full_uri]
+    with subprocess.Popen(full, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        while not process.stderr.readline().rstrip().endswith(f" {moment}"):
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    told = [line for line in err.splitlines() if not line.startswith("import time:")]
+    assert (process.returncode, out, told[-1:]) == (130, "", [interrupt.MESSAGE])
+    assert "Traceback" not in err
 
 
 def interrupting(verdicts: Iterator[Verdict]) -> Iterator[Verdict]:
