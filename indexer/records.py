@@ -159,7 +159,8 @@ class Entry:
             read without it (see Store).
         look: what confirmed a copy; None where none was needed.
         lookalike: the nearest original that was refuted, for an original; None where there was none.
-        missing_since: when a sweep first found that the file is gone; None while it is there.
+        missing_since: when a sweep first found that the file is gone, nanoseconds since the epoch; None while it is
+            there.
 
     """
 
@@ -242,6 +243,7 @@ class Verdict:
         lookalike: URI of the nearest original that a second look refuted, for an image that is no copy.
         lookalike_distance: Euclidean distance to it.
         lookalike_score: its score.
+        original_missing_since: since when the original's file is gone, as a sweep found; only a query tells.
 
     """
 
@@ -264,6 +266,7 @@ class Verdict:
     lookalike: str | None = None
     lookalike_distance: float | None = None
     lookalike_score: float | None = None
+    original_missing_since: int | None = None
 
     def as_row(self) -> dict[str, Any]:
         """Return the verdict as a flat dictionary that JSON can hold."""

@@ -115,7 +115,16 @@ class Stages:
         vectors = [c.picture.descriptor for c in candidates if c.picture and not c.twin]
         with self.clock("search"):
             hits = iter(self.store.near(np.stack(vectors), self.rule.reach + 1) if vectors else ())
-            return [_answer(c, next(hits) if c.picture and not c.twin else Hits(()), self.rule) for c in candidates]
+            found = [_answer(c, next(hits) if c.picture and not c.twin else Hits(()), self.rule) for c in candidates]
+        return self._told_of_gone(found)
+
+    def _told_of_gone(self, verdicts: Sequence[Verdict]) -> list[Verdict]:
+        """Return *verdicts* that tell since when the originals that they name are gone."""
+        named = sorted({verdict.original for verdict in verdicts if verdict.original})
+        with self.clock("look up"):
+            originals = self.store.get(named) if named else {}
+        gone = {uri: entry.missing_since for uri, entry in originals.items() if entry.missing_since}
+        return [replace(v, original_missing_since=gone[v.original]) if v.original in gone else v for v in verdicts]
 
 
 def _candidate(record: ImageRecord, as_of: int, known: Entry | None) -> Candidate:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import click
 
 from indexer.cli.options import collection_options, where
 from indexer.errors import ConfigError
-from indexer.records import Entry
-from indexer.report.text import about_look, about_lookalike, printable
+from indexer.records import Entry, Verdict
+from indexer.report.text import about_gone, about_look, about_lookalike, printable
 from indexer.verdict import verdict_on
 
 
@@ -39,17 +40,26 @@ def show(uri_or_path: str, uri: str, collection: str, as_json: bool) -> None:
 
 
 def _row(entry: Entry, group: list[Entry]) -> dict[str, object]:
-    members = [{"uri": e.uri, "distance": e.distance or 0.0, "exact": e.exact} for e in group]
-    return verdict_on(entry).as_row() | {"mtime_ns": entry.mtime_ns, "format": entry.format, "group": members}
+    members = [
+        {"uri": e.uri, "distance": e.distance or 0.0, "exact": e.exact, "missing_since": e.missing_since} for e in group
+    ]
+    facts = {"mtime_ns": entry.mtime_ns, "format": entry.format, "missing_since": entry.missing_since}
+    return _verdict(entry, group).as_row() | facts | {"group": members}
+
+
+def _verdict(entry: Entry, group: list[Entry]) -> Verdict:
+    """Return the verdict on *entry*, a member of *group*, with what became of its original."""
+    since = next((member.missing_since for member in group if member.uri == entry.original), None)
+    return replace(verdict_on(entry), original_missing_since=since)
 
 
 def _text(entry: Entry, group: list[Entry]) -> str:
-    role = "an original" if entry.is_original else f"a copy of {printable(entry.original or '')}"
-    verdict = verdict_on(entry)
+    verdict = _verdict(entry, group)
+    role = f"a copy of {printable(entry.original or '')}{about_gone(verdict.original_missing_since)}"
     seen = about_look(verdict) if entry.look else about_lookalike(verdict)
     lines = [
-        f"image     {printable(entry.uri)}",
-        f"is        {role}",
+        f"image     {_name(entry)}",
+        f"is        {'an original' if entry.is_original else role}",
         f"picture   {entry.format} {entry.width} x {entry.height}, {entry.size} bytes",
         f"sha256    {entry.sha256}",
         *([f"look      {seen}"] if seen else []),
@@ -60,4 +70,8 @@ def _text(entry: Entry, group: list[Entry]) -> str:
 
 def _member(entry: Entry) -> str:
     note = " same bytes" if entry.exact and not entry.distance else ""
-    return f"  {entry.distance or 0.0:.4f}  {printable(entry.uri)}{note}"
+    return f"  {entry.distance or 0.0:.4f}  {_name(entry)}{note}"
+
+
+def _name(entry: Entry) -> str:
+    return printable(entry.uri) + about_gone(entry.missing_since)

@@ -21,15 +21,18 @@ def status(uri: str, collection: str, as_json: bool) -> None:
 
     store = open_entries(where(uri, collection))
     try:
-        counts, settings = store.count(), store.settings
+        counts, missing, settings = store.count(), store.missing(), store.settings
     finally:
         store.close()
     if as_json:
-        row = {"uri": shown(uri), "collection": collection, "images": counts.total} | asdict(counts) | asdict(settings)
+        row = {"uri": shown(uri), "collection": collection, "images": counts.total} | asdict(counts)
+        row |= {"missing": missing} | asdict(settings)
         click.echo(json.dumps(row | {"advice": advice(uri, counts)}))
         return
     click.echo(f"collection   {collection} in {shown(uri)}")
     click.echo(f"images       {counts.total}: {counts.originals} originals, {counts.copies} copies of them")
+    if missing:
+        click.echo(f"gone         {missing} of them: their files were not there when a nightly run last looked")
     click.echo(f"radius       {settings.radius:g} (Euclidean)")
     click.echo(f"second look  {_about_look(settings)}")
     click.echo(f"encoder      {settings.fingerprint}, {settings.dim} dimensions")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from typing import Any
 
 from indexer.records import Outcome, Verdict
@@ -29,7 +30,7 @@ def _why(verdict: Verdict) -> str:
         how = f"same bytes as another copy, {how}" if verdict.distance else "same bytes"
     changes = _changes(verdict)
     how = ", ".join([how, *changes])
-    return f"\n          of {printable(verdict.original)}  ({how})"
+    return f"\n          of {printable(verdict.original)}{about_gone(verdict.original_missing_since)}  ({how})"
 
 
 def about_look(verdict: Verdict) -> str:
@@ -43,6 +44,13 @@ def about_lookalike(verdict: Verdict) -> str:
         return ""
     numbers = f"distance {verdict.lookalike_distance:.4f}, score {verdict.lookalike_score:.2f}"
     return f"resembles {printable(verdict.lookalike)}  ({numbers}: not a copy)"
+
+
+def about_gone(missing_since: int | None) -> str:
+    """Return what follows the name of a file that is gone *missing_since*, nanoseconds since the epoch; else empty."""
+    if missing_since is None:
+        return ""
+    return f", gone since {datetime.fromtimestamp(missing_since // 10**9, timezone.utc):%Y-%m-%d}"
 
 
 def _changes(verdict: Verdict) -> list[str]:

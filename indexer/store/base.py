@@ -110,6 +110,10 @@ class Store(Protocol):
         """Return the exact numbers of entries."""
         ...
 
+    def missing(self) -> int:
+        """Return the exact number of entries that are marked as missing."""
+        ...
+
     def close(self) -> None:
         """Release the collection; a Lite file can be opened by another process afterwards."""
         ...

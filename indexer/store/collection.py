@@ -214,6 +214,10 @@ class Collection:
         rows = self._query(filter="", output_fields=["count(*)"], partition_names=[partition])
         return int(rows[0]["count(*)"])
 
+    def count_where(self, condition: str) -> int:
+        """Return the exact number of rows that meet *condition*."""
+        return int(self._query(filter=condition, output_fields=["count(*)"])[0]["count(*)"])
+
     def _query(self, **options: Any) -> list[Row]:  # noqa: ANN401 - passed on
         asked = {"output_fields": WHOLE, "consistency_level": STRONG} | options
         return list(self._read(self.client.query, self.name, **asked))

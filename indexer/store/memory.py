@@ -90,5 +90,9 @@ class MemoryStore:
         """See Store.count."""
         return Counts(len(self._originals), len(self._copies))
 
+    def missing(self) -> int:
+        """See Store.missing."""
+        return sum(entry.missing_since is not None for entry in self.entries())
+
     def close(self) -> None:
         """See Store.close."""

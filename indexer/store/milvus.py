@@ -26,6 +26,7 @@ from indexer.store.lite import LiteCollection, checked_path, hold
 from indexer.store.rows import (
     COPIES,
     HEAD,
+    MISSING,
     NEAR,
     ORIGINALS,
     WHOLE,
@@ -343,6 +344,10 @@ class MilvusStore:
     def count(self) -> Counts:
         """See Store.count."""
         return Counts(self.table.count(ORIGINALS), self.table.count(COPIES))
+
+    def missing(self) -> int:
+        """See Store.missing."""
+        return self.table.count_where(MISSING)
 
     def close(self) -> None:
         """See Store.close."""

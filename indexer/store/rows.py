@@ -52,6 +52,10 @@ NEAR = ["uri", "descriptor", "thumbnail"]
 
 _NO_DISTANCE = -1.0
 _PRESENT = 0
+
+MISSING = f"missing_since > {_PRESENT}"
+"""Which rows are marked as missing."""
+
 _LOOK_MAX_BYTES = 256
 _IN_BASE64 = 4 * -(-THUMBNAIL_MAX_BYTES // 3)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import pictures
 import pytest
+from commandline import Twinlens
 
 from indexer import ConfigError, HeldBack, Index, SourceOptions, SweepPolicy, SweepSummary, Tuning, open_index
 
@@ -59,6 +61,26 @@ def test_a_copy_takes_the_place_of_its_original(disk: Path, lite_uri: str) -> No
         assert night(index, disk, at=110) == SweepSummary(0, 0, 1, 0, 1, 0, ())
         assert held(index)["b-00.png"] is None
         assert index.show(str(disk / "a-00.jpg")) is None
+
+
+def test_what_is_gone_is_said_to_be(disk: Path, lite_uri: str, twinlens: Twinlens) -> None:
+    """While an original's entry is kept, show, query and status tell that its file is not there, and since when."""
+    gone, copy = disk / "a-00.jpg", disk / "b-00.png"
+    with open_index(lite_uri) as index:
+        night(index, disk)
+        gone.unlink()
+        night(index, disk, at=86_400)
+    said, since = f"{gone}, gone since 1970-01-02", 86_400 * SECOND
+    assert f"image     {said}\nis        an original\n" in twinlens("show", gone, "--uri", lite_uri).out
+    assert f"is        a copy of {said}\n" in twinlens("show", copy, "--uri", lite_uri).out
+    assert f"of {said}  (" in twinlens("query", copy, "--uri", lite_uri, "-v").out
+    assert "\ngone         1 of them" in twinlens("status", "--uri", lite_uri).out
+    shown = json.loads(twinlens("show", copy, "--uri", lite_uri, "--json").out)
+    assert [shown[name] for name in ("missing_since", "original_missing_since")] == [None, since]
+    assert [member["missing_since"] for member in shown["group"]][:2] == [since, None]
+    assert json.loads(twinlens("show", gone, "--uri", lite_uri, "--json").out)["missing_since"] == since
+    assert twinlens("query", copy, "--uri", lite_uri, "--json").rows[0]["original_missing_since"] == since
+    assert json.loads(twinlens("status", "--uri", lite_uri, "--json").out)["missing"] == 1
 
 
 def test_a_renamed_original_keeps_its_group(disk: Path, lite_uri: str) -> None:
