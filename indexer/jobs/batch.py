@@ -4,7 +4,8 @@ The scheduled batch: one unattended run over all configured sources, told to who
     open (exit 4 when it is held) ─ report folder ─ ingest, one stream ─ sweep ─ report, summary, metrics, notify
 
 It knows only "once": cron, systemd or Kubernetes decides when, and a missed, doubled or killed run does no harm.
-Nothing is written before the collection is open, which is its lock. Whatever ends a run, its summary is written.
+Nothing is written before it is known that no other run holds the collection. Whatever else ends a run, an address that
+does not answer included, its summary is written.
 """
 
 from __future__ import annotations
