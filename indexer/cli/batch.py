@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,10 +82,11 @@ def _log(form: str, clock: Callable[[], int]) -> Log:
 
 @contextmanager
 def _stopping_politely(stop: Stop) -> Iterator[None]:
-    """Let SIGTERM and the first Ctrl-C end the run early, and a second Ctrl-C at once."""
+    """Let SIGTERM and the first Ctrl-C end the run early, and a second Ctrl-C at once, whatever else ended it."""
+    presses = count(1)
 
     def handle(number: int, frame: object) -> None:  # noqa: ARG001 - signal's signature
-        if number == signal.SIGINT and stop.reason == "signal":
+        if number == signal.SIGINT and next(presses) > 1:
             raise KeyboardInterrupt
         stop("signal")
 

@@ -17,6 +17,8 @@ import pictures
 import pytest
 from commandline import Twinlens
 
+from indexer.cli.batch import _stopping_politely
+from indexer.jobs.stop import Stop
 from indexer.records import Settings
 from indexer.store.milvus import open_store
 
@@ -331,6 +333,18 @@ def test_a_second_ctrl_c_ends_at_once(started: subprocess.Popen[str], archive: P
     started.communicate(timeout=60)
     assert last(archive)["exit_code"] == started.returncode
     assert started.returncode in (130, 0, 5)  # the first may have been enough
+
+
+@pytest.mark.parametrize("reason", [None, "max_images"])
+def test_a_second_ctrl_c_counts_after_a_limit_too(reason: str | None) -> None:
+    """The first one asks for the end of the run, whatever did so before; the second one does not wait for it."""
+    stop = Stop(reason)
+    with pytest.raises(KeyboardInterrupt), _stopping_politely(stop):
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGINT)
+        assert stop.reason == (reason or "signal")
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 @pytest.mark.slow
