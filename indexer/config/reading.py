@@ -45,7 +45,7 @@ def checked_command(text: str) -> str:
     try:
         COMMAND.take(text, Path())
     except Unfit as error:
-        raise ConfigError(f"{text!r} is no command: {error or COMMAND.allowed}") from error
+        raise ConfigError(f"--notify is no command: {error or COMMAND.allowed}") from error
     return text
 
 

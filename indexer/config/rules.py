@@ -12,7 +12,11 @@ from typing import Any
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://")
 _SERVERS = ("http://", "https://", "tcp://")
-_PASSWORD = re.compile(r"//[^/@]*:[^/@]*@")
+_PASSWORD = re.compile(r"://[^/]*:[^/]*@|://[^/@:\[]*:(?!\d*(/|$)).*@", re.DOTALL)
+"""Behind a user's name, up to the last @ of the authority, or of all where a slash in it made that end early."""
+
+_TOKEN = re.compile(r"(?i)https?://[^/]*@")
+"""What signs in to a web server is often in the place of the user."""
 
 
 class Unfit(Exception):  # noqa: N818 - it never leaves the reader
@@ -96,7 +100,7 @@ def _source(value: object, base: Path) -> str:
     text = _text(value, base)
     if text == "-":
         raise Unfit("a scheduled run has no standard input; name a file, folder, archive or URL")
-    if _PASSWORD.search(text):
+    if _PASSWORD.search(text) or _TOKEN.match(text):
         raise Unfit(
             "a password stays out of the file: fsspec takes it from the environment, such as FSSPEC_FTP_PASSWORD"
         )
@@ -105,9 +109,9 @@ def _source(value: object, base: Path) -> str:
 
 def _place(value: object, base: Path) -> str:
     text = _text(value, base)
-    if _PASSWORD.search(text):
-        raise Unfit("a password stays out of the file: set TWINLENS_TOKEN to user:password in the environment")
     scheme = _SCHEME.match(text)
+    if "@" in text and (scheme or not text.endswith(".db")):
+        raise Unfit("a password stays out of the file: set TWINLENS_TOKEN to user:password in the environment")
     if not (scheme.group() in _SERVERS if scheme else text.endswith(".db")):
         raise Unfit
     return text if scheme else str(base / text)

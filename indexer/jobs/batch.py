@@ -29,8 +29,7 @@ from indexer.report.folder import RunFolder
 from indexer.report.log import utc
 from indexer.report.notify import notify
 from indexer.report.text import printable
-from indexer.sources import address, problem_of
-from indexer.store.door import shown
+from indexer.sources import address, problem_of, shown
 from indexer.stream import Limits
 from indexer.summary import RunSummary, Tally
 
@@ -160,7 +159,7 @@ class _Night:
         if root not in self._absent:
             self._absent[root] = None
             message = f"{message}, and its entries are left alone"
-            self._log("absent", message, "warning", source=printable(shown(root)))
+            self._log("absent", message, "warning", source=printable(root))
 
     def _tuning(self) -> Tuning:
         limits = self._config.limits
@@ -211,7 +210,7 @@ class _Night:
         policy = SweepPolicy(vanish.grace_days * _DAY_S, vanish.at_most_share)
         swept: SweepSummary = index.sweep(run, policy, now_ns=self.started_ns)
         for root in swept.absent:
-            self._miss(root, f"source not there, or not read to its end: {printable(shown(root))}")
+            self._miss(root, f"source not there, or not read to its end: {printable(root)}")
         return swept
 
     def _end_report(self, folder: RunFolder) -> None:
@@ -256,7 +255,7 @@ class _Night:
             exit_code=self._exit_code(sums),
             reason=(stop.reason or "error") if sums.interrupted else None,
             error=self._error,
-            absent=tuple(printable(shown(root)) for root in self._absent),
+            absent=tuple(printable(root) for root in self._absent),
             sweep=self._sweep,
             counts=self._counts,
             report=folder.path if folder else None,

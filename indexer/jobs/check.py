@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from indexer import encode
+from indexer import encode, sources
 from indexer.config import BatchConfig
 from indexer.errors import ConfigError, ExitCode, SourceError, TwinlensError
 from indexer.jobs.around import opened, selections_of
@@ -35,7 +35,7 @@ def check(config: BatchConfig, where: Where) -> Iterator[Finding]:
     """Yield what is found out about the collection, each source, and each place that is written to."""
     yield _guarded("collection", lambda: _collection(config, where))
     for selection in selections_of(config):
-        subject = f"source {printable(shown(os.fsdecode(selection.path)))}"
+        subject = f"source {printable(sources.shown(os.fsdecode(selection.path)))}"
         yield _guarded(subject, lambda selection=selection: _source(selection))  # type: ignore[misc]
     yield _place("reports", config.reports.folder / "runs")
     if config.metrics.file:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,8 @@ def test_addresses_and_absolute_paths_stay_as_they_are(file: Path, uri: str) -> 
         ('[collection]\ntoken = "root:x"\n', "[collection] token: secrets stay out of the file"),
         ('token = "root:x"\n', "token: secrets stay out of the file"),
         ('[collection]\nuri = "http://root:x@host"\n', "[collection] uri: a password stays out of the file"),
+        ('[collection]\nuri = "http://root:x/1@@host"\n', "[collection] uri: a password stays out of the file"),
+        ('[collection]\nuri = "root:x@host:19530"\n', "[collection] uri: a password stays out of the file"),
     ],
 )
 def test_each_fault_is_one_line(file: Path, text: str, said: str) -> None:
@@ -96,6 +99,9 @@ def test_each_fault_is_one_line(file: Path, text: str, said: str) -> None:
         (SOURCE + '[[source]]\npath = "-"\n', "[[source]] no. 2 path: a scheduled run has no standard input"),
         (SOURCE + 'include = "*.jpg"\n', "[[source]] no. 1 include: it is a text, '*.jpg'; allowed: a list"),
         ('[[source]]\npath = "ftp://me:x@host/a"\n', "[[source]] no. 1 path: a password stays out"),
+        ('[[source]]\npath = "ftp://me:x@1@host/a"\n', "[[source]] no. 1 path: a password stays out"),
+        ('[[source]]\npath = "ftp://me:x/1@host/a"\n', "[[source]] no. 1 path: a password stays out"),
+        ('[[source]]\npath = "HTTPS://token@host/a"\n', "[[source]] no. 1 path: a password stays out"),
     ],
 )
 def test_each_fault_of_a_source_is_one_line(file: Path, text: str, said: str) -> None:
@@ -130,6 +136,22 @@ def test_what_is_in_force_can_be_read_again(file: Path) -> None:
     )
     config = read(file, text)
     assert read(file, effective(config)) == config
+
+
+@pytest.mark.parametrize(
+    "path", ["sftp://me@host/a", "https://host:8080/a@2x.tar", "https://[::1]/a@b", "s3://bucket/a:b@c"]
+)
+def test_an_at_that_is_no_password_is_taken(file: Path, path: str) -> None:
+    """A user's name is needed to sign in, and names of files may hold what they like."""
+    assert read(file, f'[[source]]\npath = "{path}"\n').source[0].path == path
+
+
+@pytest.mark.parametrize("uri", ["http://me:swordfish@host", "http://me:sword@fish@host", "tcp://me:12/swordfish@host"])
+def test_an_address_is_shown_without_who_signs_in(file: Path, uri: str) -> None:
+    """The environment's may hold that; what is in force does not tell it, whatever characters are in it."""
+    config = read(file, SOURCE)
+    told = effective(replace(config, collection=replace(config.collection, uri=uri)))
+    assert ("fish" in told, "://***@host" in told) == (False, True)
 
 
 def test_the_commented_file_is_valid(file: Path) -> None:
