@@ -286,6 +286,6 @@ class _Night:
             except OSError as error:
                 self._log("metrics", f"cannot write {config.metrics.file}: {error.strerror}", "error")
         if config.notify.command:
-            problem = notify(config.notify.command, row, config.notify.timeout_s)
+            problem = notify(config.notify.command, row, config.notify.timeout_s, config.file.parent)
             if problem:
                 self._log("notify", f"the notification failed: {problem}", "error")

@@ -41,7 +41,7 @@ def check(config: BatchConfig, where: Where) -> Iterator[Finding]:
     if config.metrics.file:
         yield _place("metrics", config.metrics.file.parent, must_exist=True)
     if config.notify.command:
-        yield _command(config.notify.command)
+        yield _command(config.notify.command, config.file.parent)
 
 
 def worst(findings: list[Finding]) -> ExitCode:
@@ -99,8 +99,8 @@ def _must_be_writable(path: Path) -> None:
         raise ConfigError(f"{nearest} cannot be written; change its permissions, or name another place")
 
 
-def _command(command: str) -> Finding:
+def _command(command: str, folder: Path) -> Finding:
     program = shlex.split(command)[0]
-    if shutil.which(program):
+    if shutil.which(folder / program if os.sep in program else program):
         return Finding("notify", f"{program}: can be run")
     return Finding("notify", f"there is no program {program}; install it, or name its full path", ExitCode.USAGE)

@@ -258,6 +258,23 @@ def test_a_notification_that_fails_changes_no_exit_code(twinlens: Twinlens, arch
     assert "nowhere/t.prom: No such file" in result.err
 
 
+def test_a_relative_command_starts_from_the_configurations_folder(twinlens: Twinlens, archive: Path) -> None:
+    """Wherever cron started it, and the rehearsal finds it there, too."""
+    (archive / "tell").write_text("#!/bin/sh\ncat >got.json\n")
+    (archive / "tell").chmod(0o755)
+    file = add(archive, '[notify]\ncommand = "./tell"\n')
+    assert "ok    notify: ./tell: can be run" in twinlens("batch", "--config", file, "--check").out
+    assert "notification" not in twinlens("batch", "--config", file).err
+    assert json.loads((archive / "got.json").read_text()) == last(archive)
+
+
+@pytest.mark.parametrize("seconds", ["1e12", "inf", "nan", "0"])
+def test_a_limit_of_time_that_is_none_is_refused(twinlens: Twinlens, archive: Path, seconds: str) -> None:
+    """Exit code 2 at once; no timer would take it."""
+    result = twinlens("batch", "--config", archive / "twinlens.toml", "--max-seconds", seconds)
+    assert (result.code, (archive / "reports").exists()) == (2, False)
+
+
 @pytest.mark.parametrize("text", ["mail 'x", " "])
 def test_a_command_that_is_none_is_refused_before_the_run(twinlens: Twinlens, archive: Path, text: str) -> None:
     """Exit code 2 at once, not a surprise at the end of the night."""

@@ -50,6 +50,23 @@ def test_the_lowest_priority_number_comes_first(file: Path) -> None:
     assert [source.path for source in read(file, text).source] == ["/first", "/second", "/late", "/also-late"]
 
 
+def test_a_tilde_is_the_home_folder(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In every path; one of nobody's is refused, and a name that begins so can be written."""
+    monkeypatch.setenv("HOME", "/home/me")
+    text = '[[source]]\npath = "~/photos"\n[collection]\nuri = "~/a.db"\n[reports]\nfolder = "~/reports"\n'
+    config = read(file, text)
+    assert (config.source[0].path, config.collection.uri) == ("/home/me/photos", "/home/me/a.db")
+    assert config.reports.folder == Path("/home/me/reports")
+    assert read(file, '[[source]]\npath = "./~a"\n').source[0].path == str(file.parent / "~a")
+    assert fault(file, '[[source]]\npath = "~nobody-of-this-name/a"\n').endswith("or ./~ for a name")
+
+
+def test_a_byte_order_mark_is_passed_over(file: Path) -> None:
+    """Editors on Windows put it before the text."""
+    file.write_bytes(b"\xef\xbb\xbf" + SOURCE.encode())
+    assert load(file).source[0].path == str(file.parent / "photos")
+
+
 @pytest.mark.parametrize("uri", ["http://milvus:19530", "https://milvus.example.org", "/srv/archive.db"])
 def test_addresses_and_absolute_paths_stay_as_they_are(file: Path, uri: str) -> None:
     """Only relative paths are moved."""
@@ -63,6 +80,7 @@ def test_addresses_and_absolute_paths_stay_as_they_are(file: Path, uri: str) -> 
         ('[limits]\nthreads = "4"\n', "[limits] threads: it is a text, '4'; allowed: a whole number"),
         ("[limits]\nthreads = true\n", "[limits] threads: it is a boolean, True; allowed: a whole number"),
         ("[limits]\nmax_seconds = inf\n", "[limits] max_seconds: it is a number, inf; allowed: a number above 0"),
+        ("[limits]\nmax_seconds = 1e12\n", "number, 1000000000000.0; allowed: a number above 0 and at most 2678400"),
         ("[vanish]\nat_most_share = 1.5\n", "at_most_share: it is a number, 1.5; allowed: a number of at least 0 and"),
         ("[collection]\nradius = 0\n", "[collection] radius: it is a whole number, 0; allowed: a number above 0"),
         ('[collection]\nuri = "a.sqlite"\n', "uri: it is a text, 'a.sqlite'; allowed: a Milvus Lite path that ends in"),
