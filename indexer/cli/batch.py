@@ -132,7 +132,8 @@ def _run(config: BatchConfig, around: Around, *, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps(summary.as_row(), ensure_ascii=False))
     else:
-        click.echo("\n".join([*summary_lines(summary.run), *batch_lines(summary.as_row())]))
+        begun = bool(summary.run.seen) or summary.error is None
+        click.echo("\n".join([*summary_lines(summary.run, begun=begun), *batch_lines(summary.as_row())]))
     return summary.exit_code
 
 

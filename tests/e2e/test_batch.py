@@ -225,6 +225,23 @@ def test_milvus_gone_is_a_run_that_failed(twinlens: Twinlens, archive: Path) -> 
     assert 'twinlens_last_run_exit_code{collection="images"} 3' in (archive / "t.prom").read_text()
 
 
+def test_a_run_that_never_began_says_why(twinlens: Twinlens, archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Standard output alone tells the error, and does not advise to go on with what did not begin."""
+    monkeypatch.setenv("TWINLENS_URI", "http://:19530")
+    result = twinlens("batch", "--config", archive / "twinlens.toml")
+    assert (result.code, "cut short" in result.out) == (2, False)
+    assert "error: http://:19530 is no address of a server" in result.out
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&- 2>&-"])
+def test_a_closed_standard_error_is_no_bug(archive: Path, closed: str) -> None:
+    """Nobody hears the log then, and all else is as ever; also the command, whose output would go there."""
+    line = " ".join(command(archive, "--notify", "'sh -c \"echo said; cat >got.json\"'"))
+    done = subprocess.run(f"{line} {closed}", shell=True, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (5, "")
+    assert json.loads((archive / "got.json").read_text()) == last(archive)
+
+
 def test_without_room_for_a_report_nothing_is_begun(archive: Path) -> None:
     """Exit code 3, told by the metrics and the notification, since no folder can tell."""
     add(archive, '[reports]\nfolder = "small/reports"\n[metrics]\nfile = "t.prom"\n')
