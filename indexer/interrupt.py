@@ -34,7 +34,9 @@ def leave(number: int, frame: object) -> None:  # noqa: ARG001 - signal's signat
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
-        os.write(2, MESSAGE.encode() + b"\n")
+        if sys.stderr is not None:
+            sys.stderr.write(MESSAGE + "\n")
+            sys.stderr.flush()
     except (OSError, RuntimeError, ValueError):  # nobody listens, it was being written to, or it is closed
         pass
     finally:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from indexer import interrupt
 from indexer.cli.options import where
 from indexer.errors import ConfigError, ExitCode, TwinlensError
 
@@ -85,8 +86,10 @@ def _stopping_politely(stop: Stop) -> Iterator[None]:
     """Let SIGTERM and the first Ctrl-C end the run early, and a second Ctrl-C at once, whatever else ended it."""
     presses = count(1)
 
-    def handle(number: int, frame: object) -> None:  # noqa: ARG001 - signal's signature
+    def handle(number: int, frame: object) -> None:
         if number == signal.SIGINT and next(presses) > 1:
+            if not stop.heard:
+                interrupt.leave(number, frame)
             raise KeyboardInterrupt
         stop("signal")
 

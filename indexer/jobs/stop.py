@@ -29,6 +29,11 @@ class Stop:
         if self._act:
             self._act()
 
+    @property
+    def heard(self) -> bool:
+        """Whether there is a run that it ends; before, all is start-up."""
+        return self._act is not None
+
     def then(self, act: Callable[[], None]) -> None:
         """Call *act* when it is asked for, at once if it was."""
         self._act = act

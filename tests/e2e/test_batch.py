@@ -17,6 +17,7 @@ import pictures
 import pytest
 from commandline import Twinlens
 
+from indexer import interrupt
 from indexer.cli.batch import _stopping_politely
 from indexer.jobs.stop import Stop
 from indexer.records import Settings
@@ -408,6 +409,7 @@ def test_a_second_ctrl_c_ends_at_once(started: subprocess.Popen[str], archive: P
 def test_a_second_ctrl_c_counts_after_a_limit_too(reason: str | None) -> None:
     """The first one asks for the end of the run, whatever did so before; the second one does not wait for it."""
     stop = Stop(reason)
+    stop.then(lambda: None)  # the run has begun
     with _stopping_politely(stop):
         signal.raise_signal(signal.SIGTERM)
         signal.raise_signal(signal.SIGINT)
@@ -415,6 +417,22 @@ def test_a_second_ctrl_c_counts_after_a_limit_too(reason: str | None) -> None:
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_second_ctrl_c_while_it_starts(archive: Path) -> None:
+    """Before there is a run to end, it ends the process, whatever is being imported; nothing is left."""
+    python, *rest = command(archive)
+    full = [python, "-X", "importtime", *rest]  # which tells what was imported
+    with subprocess.Popen(full, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for moment in ("indexer.config", "pymilvus.client.types"):
+            while not process.stderr.readline().rstrip().endswith(f" {moment}"):
+                assert process.poll() is None
+            process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, "Traceback" in err) == (130, "", False)
+    assert err.endswith(f"{interrupt.MESSAGE}\n")
+    assert not (archive / "reports").exists()
 
 
 @pytest.mark.slow
