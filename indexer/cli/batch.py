@@ -138,7 +138,8 @@ def _run(config: BatchConfig, around: Around, *, as_json: bool) -> int:
         click.echo(json.dumps(summary.as_row(), ensure_ascii=False))
     else:
         begun = bool(summary.run.seen) or summary.error is None
-        click.echo("\n".join([*summary_lines(summary.run, begun=begun), *batch_lines(summary.as_row())]))
+        sums = summary_lines(summary.run, begun=begun, named_by="the report names")
+        click.echo("\n".join([*sums, *batch_lines(summary.as_row())]))
     return summary.exit_code
 
 

@@ -11,6 +11,7 @@ does not answer included, its summary is written.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from threading import Timer
@@ -28,14 +29,16 @@ from indexer.report import metrics
 from indexer.report.folder import RunFolder
 from indexer.report.log import utc
 from indexer.report.notify import notify
-from indexer.report.text import printable
+from indexer.report.text import printable, told_in_a_line
 from indexer.sources import address, problem_of, shown
 from indexer.stream import Limits
 from indexer.summary import RunSummary, Tally
 
 _DAY_S = 86_400.0
-_TOLD_REJECTED = 20
-"""So many rejected images get a line of a log for people; the report has them all."""
+_TOLD = 20
+"""So many copies, and as many rejected images, get a line of a log for people; the report has them all."""
+
+_MORE = {Outcome.COPY: "more copies were found", Outcome.REJECTED: "more were rejected"}
 
 
 def batch(config: BatchConfig, around: Around) -> BatchSummary:
@@ -73,7 +76,7 @@ class _Night:
         self._sums: RunSummary | None = None
         self._sweep: SweepSummary | None = None
         self._counts: Counts | None = None
-        self._rejected = 0
+        self._told: Counter[Outcome] = Counter()
         self._report_failed = False
 
     def begin(self, held: ExitStack) -> tuple[Index, Run] | None:
@@ -179,8 +182,8 @@ class _Night:
 
     def _report(self, verdict: Verdict, folder: RunFolder) -> None:
         """Write one row; when that fails, take no more images, but finish those in flight."""
-        if verdict.outcome is Outcome.REJECTED and verdict.uri not in self._absent:
-            self._tell_rejected(verdict)
+        if verdict.outcome in _MORE and verdict.uri not in self._absent:
+            self._tell(verdict)
         if self._report_failed:
             return
         try:
@@ -197,13 +200,16 @@ class _Night:
         )
         self._around.stop("report")
 
-    def _tell_rejected(self, verdict: Verdict) -> None:
-        self._rejected += 1
-        if self._log.as_json or self._rejected <= _TOLD_REJECTED:
-            message = f"rejected {verdict.uri}: {verdict.kind}: {verdict.reason}"
-            self._log("rejected", message, uri=verdict.uri, kind=verdict.kind, reason=verdict.reason)
-        elif self._rejected == _TOLD_REJECTED + 1:
-            self._log("rejected", "more were rejected; the report names them all")
+    def _tell(self, verdict: Verdict) -> None:
+        """Write a line about a copy or a rejected image."""
+        outcome = verdict.outcome
+        self._told[outcome] += 1
+        if self._log.as_json or self._told[outcome] <= _TOLD:
+            names = ("original", "distance", "exact") if outcome is Outcome.COPY else ("kind", "reason")
+            fields = {name: getattr(verdict, name) for name in names}
+            self._log(outcome.value, told_in_a_line(verdict), uri=verdict.uri, **fields)
+        elif self._told[outcome] == _TOLD + 1:
+            self._log(outcome.value, f"{_MORE[outcome]}; the report names them all")
 
     def _swept(self, index: Index, run: Run) -> SweepSummary:
         vanish = self._config.vanish

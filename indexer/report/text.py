@@ -25,12 +25,23 @@ def _why(verdict: Verdict) -> str:
         return f"\n          {about_lookalike(verdict)}"
     if verdict.original is None or verdict.distance is None:
         return ""
+    gone = about_gone(verdict.original_missing_since)
+    return f"\n          of {printable(verdict.original)}{gone}  ({_how(verdict)})"
+
+
+def _how(verdict: Verdict) -> str:
+    """Return how near a copy is to its original, and how its picture lies in it."""
     how = f"distance {verdict.distance:.4f}"
     if verdict.exact:
         how = f"same bytes as another copy, {how}" if verdict.distance else "same bytes"
-    changes = _changes(verdict)
-    how = ", ".join([how, *changes])
-    return f"\n          of {printable(verdict.original)}{about_gone(verdict.original_missing_since)}  ({how})"
+    return ", ".join([how, *_changes(verdict)])
+
+
+def told_in_a_line(verdict: Verdict) -> str:
+    """Return what a log tells of a copy, or of an image that was rejected; its names are as they are."""
+    if verdict.outcome is Outcome.REJECTED:
+        return f"rejected {verdict.uri}: {verdict.kind}: {verdict.reason}"
+    return f"copy {verdict.uri} of {verdict.original}: {_how(verdict)}"
 
 
 def about_look(verdict: Verdict) -> str:
@@ -66,8 +77,8 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def summary_lines(summary: RunSummary, *, begun: bool = True) -> list[str]:
-    """Return the last lines of a run; without *begun*, none that says to go on."""
+def summary_lines(summary: RunSummary, *, begun: bool = True, named_by: str = "-v and --json name") -> list[str]:
+    """Return the last lines of a run; without *begun*, none that says to go on; *named_by* tells where lookalikes are."""
     counts = (
         f"{summary.seen} images: {summary.unique} unique, {summary.copy} copies ({summary.exact} exact),"
         f" {summary.rejected} rejected, {summary.unchanged} unchanged"
@@ -82,7 +93,7 @@ def summary_lines(summary: RunSummary, *, begun: bool = True) -> list[str]:
         kinds = ", ".join(f"{count} {kind}" for kind, count in summary.rejected_by_kind.items())
         lines.append(f"rejected: {kinds}")
     if summary.lookalikes:
-        lines.append(f"{summary.lookalikes} unique images resemble another; -v and --json name it")
+        lines.append(f"{summary.lookalikes} unique images resemble another; {named_by} it")
     if summary.ignored:
         lines.append(f"{summary.ignored} files were passed over: not images by their names")
     if summary.truncated:

@@ -419,6 +419,21 @@ def test_a_second_ctrl_c_counts_after_a_limit_too(reason: str | None) -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_new_copies_are_named_in_the_log(twinlens: Twinlens, archive: Path) -> None:
+    """The log for people has a line for each, once; that for programs an event, with the original's name."""
+    told = twinlens("batch", "--config", archive / "twinlens.toml").err
+    photos = archive / "photos"
+    assert told.count("copy ") == 6
+    assert f"copy {photos / 'b-00.png'} of {photos / 'a-00.jpg'}: distance 0.0" in told
+    again = twinlens("batch", "--config", archive / "twinlens.toml").err
+    assert ("copy " in again, again.count("rejected ")) == (False, 3)
+    shutil.copy(photos / "a-01.jpg", photos / "new.jpg")
+    rows = twinlens("batch", "--config", archive / "twinlens.toml", "--log-format", "json").err.splitlines()
+    (found,) = (row for row in map(json.loads, rows) if row["event"] == "copy")
+    named = {"uri": str(photos / "new.jpg"), "original": str(photos / "a-01.jpg"), "distance": 0.0, "exact": True}
+    assert found.items() >= named.items()
+
+
 def test_a_second_ctrl_c_while_it_starts(archive: Path) -> None:
     """Before there is a run to end, it ends the process, whatever is being imported; nothing is left."""
     python, *rest = command(archive)
