@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -68,8 +69,9 @@ def load_encoder(path: str | os.PathLike[str] | None = None, *, device: Device =
         EncoderLoadError: the file is missing or unfit, or the device is not to be had; says what to do.
     """
     where = SHIPPED_WEIGHTS if path is None else Path(path)
+    runtime = _runtime(device)
     try:
-        return Encoder(_runtime(where.read_bytes(), device))
+        return Encoder(runtime(where.read_bytes()))
     except OSError as error:
         advice = "run `python -m model export` to make it" if path is None else "check the path"
         raise EncoderLoadError(f"cannot read the encoder's file {where}: {error.strerror}; {advice}") from error
@@ -77,13 +79,13 @@ def load_encoder(path: str | os.PathLike[str] | None = None, *, device: Device =
         raise EncoderLoadError(f"cannot use the encoder's file {where}: {error}") from error
 
 
-def _runtime(file: bytes, device: Device) -> Runtime:
-    """Choose the runtime; its module, and the heavy library behind it, are imported only when chosen."""
+def _runtime(device: Device) -> Callable[[bytes], Runtime]:
+    """Choose the runtime of a file; its module, and the heavy library behind it, are imported only when chosen."""
     if device == "cuda" or (device == "auto" and _has_cuda()):
-        return _on_cuda(file)
+        return _on_cuda()
     from model.runtime.onnx import OnnxRuntime  # noqa: PLC0415 - see above
 
-    return OnnxRuntime(file)
+    return OnnxRuntime
 
 
 def _has_cuda() -> bool:
@@ -97,7 +99,7 @@ def _has_cuda() -> bool:
     return bool(torch.cuda.is_available())
 
 
-def _on_cuda(file: bytes) -> Runtime:
+def _on_cuda() -> Callable[[bytes], Runtime]:
     """Return the torch runtime on the GPU."""
     try:
         from model.runtime.torch import TorchRuntime  # noqa: PLC0415 - needs the train extra
@@ -105,4 +107,4 @@ def _on_cuda(file: bytes) -> Runtime:
         raise EncoderLoadError(f"CUDA needs torch: pip install 'twinlens[train]' ({error})") from error
     if not _has_cuda():
         raise EncoderLoadError("no CUDA device is to be had; use device='cpu'")
-    return TorchRuntime(file, "cuda")
+    return partial(TorchRuntime, device="cuda")

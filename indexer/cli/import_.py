@@ -11,7 +11,7 @@ from indexer.cli.options import collection_options, encoder_options, look_option
 
 
 @click.command("import")
-@click.argument("files", nargs=-1, required=True, metavar="FILE…", type=click.Path(exists=True, path_type=Path))
+@click.argument("files", nargs=-1, required=True, metavar="FILE…", type=click.Path(path_type=Path))
 @report_options
 @collection_options
 @click.option(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 
-from indexer.errors import ConfigError
+from indexer.errors import ConfigError, SourceError
 from indexer.exchange.columns import COLUMNS, DESCRIPTOR, THUMBNAIL, to_entry, to_metadata, told_settings
 from indexer.exchange.parquet import ParquetFile, Shape, open_file, write
 from indexer.records import Entry, Settings
@@ -70,8 +70,7 @@ def files_of(places: Sequence[Path]) -> list[ParquetFile]:
     Return the Parquet files at *places*, of a folder those directly in it, by the order of their names' bytes.
 
     Raises:
-        ConfigError: there is none in a folder.
-        SourceError: one cannot be read.
+        SourceError: one cannot be read, or there is none in a folder.
     """
     return [open_file(path) for place in places for path in _paths(place)]
 
@@ -81,5 +80,5 @@ def _paths(place: Path) -> list[Path]:
         return [place]
     found = [path for path in place.iterdir() if path.suffix == _ENDING and path.name[0] not in "._"]
     if not found:
-        raise ConfigError(f"{printable(str(place))} holds no file that ends in {_ENDING}; name another folder")
+        raise SourceError(f"{printable(str(place))} holds no file that ends in {_ENDING}; name another folder")
     return sorted(found, key=lambda path: path.name.encode(errors="surrogateescape"))

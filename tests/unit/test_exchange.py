@@ -115,7 +115,7 @@ def test_a_folder_is_its_files_by_name(tmp_path: Path) -> None:
         exported(tmp_path / name, [UNIQUE])
     assert [file.path.name for file in files_of([tmp_path])] == ["a.parquet", "b.parquet"]
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ConfigError, match=r"empty holds no file that ends in .parquet"):
+    with pytest.raises(SourceError, match=r"empty holds no file that ends in .parquet"):
         files_of([tmp_path / "empty"])
 
 
