@@ -25,6 +25,7 @@ class RunSummary:
         rejected: could not be used.
         unchanged: indexed before and untouched since.
         ignored: files in folders and archives that are no images by their names.
+        excluded: images, folders and archives that the patterns left out.
         truncated: images with more originals within the radius than are looked at.
         rejected_by_kind: counts of rejected images by their kind.
         seconds: wall time.
@@ -42,6 +43,7 @@ class RunSummary:
     rejected: int
     unchanged: int
     ignored: int
+    excluded: int
     truncated: int
     rejected_by_kind: dict[str, int]
     seconds: float
@@ -79,7 +81,9 @@ class Tally:
             yield verdict
         self.complete = not self.stopped
 
-    def summary(self, *, ignored: int, stages: dict[str, float], config: dict[str, Any]) -> RunSummary:
+    def summary(
+        self, *, ignored: int = 0, excluded: int = 0, stages: dict[str, float], config: dict[str, Any]
+    ) -> RunSummary:
         """Return the sums so far."""
         return RunSummary(
             seen=self.outcomes.total(),
@@ -90,6 +94,7 @@ class Tally:
             rejected=self.outcomes[Outcome.REJECTED],
             unchanged=self.outcomes[Outcome.UNCHANGED],
             ignored=ignored,
+            excluded=excluded,
             truncated=self.truncated,
             rejected_by_kind=dict(sorted(self.kinds.items())),
             seconds=round(perf_counter() - self.start, 3),

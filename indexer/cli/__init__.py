@@ -70,7 +70,7 @@ def cli() -> None:
       twinlens show photos/a.jpg            an image's record and its group
       twinlens batch                        the same every night, unattended
 
-    The index is a Milvus collection: by default the file ./twinlens.db (Milvus Lite), or a
+    The index is a Milvus collection: by default the folder ./twinlens.db (Milvus Lite), or a
     Milvus server with --uri http://host:19530 and the environment variable TWINLENS_TOKEN
     (TLS, a database, a time limit: see README, Where the collection is).
 

@@ -70,8 +70,11 @@ def _print(image: Encoded, *, as_json: bool) -> None:
 
 def _sum_up(sums: dict[str, int], out: Path, *, as_json: bool) -> None:
     from indexer.report import jsonl  # noqa: PLC0415 - as above
+    from indexer.report.text import said  # noqa: PLC0415 - as above
 
     if as_json:
         click.echo(jsonl.line("summary", sums | {"out": str(out)}))
         return
-    click.echo("{images} images in {shards} files: {encoded} encoded now, {rejected} rejected".format(**sums))
+    images, files = said(sums["images"], "image", "images"), said(sums["shards"], "file", "files")
+    told = f"{images} in {files}: {sums['encoded']} encoded now, {sums['rejected']} rejected"
+    click.echo(told if sums["images"] else "no images found")

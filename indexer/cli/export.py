@@ -30,6 +30,7 @@ def export(file: Path, uri: str, collection: str, no_thumbnails: bool, as_json: 
     from indexer.jobs.exchange import export as carry_out  # noqa: PLC0415 - heavy, and not needed for --help
     from indexer.jobs.index import open_entries  # noqa: PLC0415 - as above
     from indexer.report.progress import counted  # noqa: PLC0415 - as above
+    from indexer.report.text import said  # noqa: PLC0415 - as above
 
     store = open_entries(where(uri, collection))
     try:
@@ -42,4 +43,4 @@ def export(file: Path, uri: str, collection: str, no_thumbnails: bool, as_json: 
     if as_json:
         click.echo(json.dumps({"file": str(file), "images": count, "bytes": size}, ensure_ascii=False))
     else:
-        click.echo(f"{count} images, {size:,} bytes: {file}")
+        click.echo(f"{said(count, 'image', 'images')}, {size:,} bytes: {file}")

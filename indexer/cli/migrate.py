@@ -69,6 +69,7 @@ def _copy(place: Where, there: Where, *, as_json: bool) -> int:
     from indexer.jobs.migrate import migrate as carry_out  # noqa: PLC0415 - as above
     from indexer.jobs.migrate import open_target  # noqa: PLC0415 - as above
     from indexer.report.progress import counted  # noqa: PLC0415 - as above
+    from indexer.report.text import said  # noqa: PLC0415 - as above
     from indexer.store.door import shown  # noqa: PLC0415 - as above
 
     name = f"the collection {there.collection} at {shown(there.uri)}"
@@ -79,7 +80,7 @@ def _copy(place: Where, there: Where, *, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps({"type": "summary"} | asdict(moved)))
     else:
-        click.echo(f"{moved.images} images are in {name}, {moved.written} of them new")
+        click.echo(f"{said(moved.images, 'image is', 'images are')} in {name}, {moved.written} of them new")
         click.echo(f"{moved.compared} compared bit by bit, {moved.distances} distances computed anew: all agree")
     return ExitCode.DONE
 

@@ -32,7 +32,7 @@ collection_options = _all(
         envvar="TWINLENS_URI",
         default="twinlens.db",
         show_default=True,
-        help="Milvus Lite file (ends in .db) or server address.  [env: TWINLENS_URI]",
+        help="Milvus Lite folder (ends in .db) or server address.  [env: TWINLENS_URI]",
     ),
     click.option("--collection", default="images", show_default=True, help="Name of the collection."),
 )

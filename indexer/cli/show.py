@@ -10,7 +10,7 @@ import click
 from indexer.cli.options import collection_options, where
 from indexer.errors import ConfigError
 from indexer.records import Entry, Verdict
-from indexer.report.text import about_gone, about_look, about_lookalike, printable
+from indexer.report.text import about_gone, about_look, about_lookalike, printable, said
 from indexer.verdict import verdict_on
 
 
@@ -63,7 +63,7 @@ def _text(entry: Entry, group: list[Entry]) -> str:
         f"picture   {entry.format} {entry.width} x {entry.height}, {entry.size} bytes",
         f"sha256    {entry.sha256}",
         *([f"look      {seen}"] if seen else []),
-        f"group     {len(group)} images, distances to the original:",
+        f"group     {said(len(group), 'image', 'images')}, distances to the original:",
     ]
     return "\n".join([*lines, *(_member(member) for member in group)])
 

@@ -17,6 +17,7 @@ from indexer.records import Counts, Settings
 def status(uri: str, collection: str, as_json: bool) -> None:
     """Show what the collection is and how many images it holds."""
     from indexer.jobs.index import open_entries  # noqa: PLC0415 - heavy, and not needed for --help
+    from indexer.report.text import about_counts  # noqa: PLC0415 - as above
     from indexer.store.door import shown  # noqa: PLC0415 - as above
 
     store = open_entries(where(uri, collection))
@@ -30,7 +31,7 @@ def status(uri: str, collection: str, as_json: bool) -> None:
         click.echo(json.dumps(row | {"advice": advice(uri, counts)}))
         return
     click.echo(f"collection   {collection} in {shown(uri)}")
-    click.echo(f"images       {counts.total}: {counts.originals} originals, {counts.copies} copies of them")
+    click.echo(f"images       {counts.total}: {about_counts(counts.originals, counts.copies)}")
     if missing:
         click.echo(f"gone         {missing} of them: their files were not there when a nightly run last looked")
     click.echo(f"radius       {settings.radius:g} (Euclidean)")
@@ -57,4 +58,4 @@ def advice(uri: str, counts: Counts) -> str | None:
 def _about_look(settings: Settings) -> str:
     if not settings.second_look:
         return "no, the radius alone decides"
-    return f"a score of at least {settings.min_score:g}; none is taken below distance {settings.inner_radius:g}"
+    return f"a score of at least {settings.min_score:g}; none is taken below distance {settings.inner_radius:.4f}"

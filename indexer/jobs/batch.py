@@ -254,7 +254,7 @@ class _Night:
         return summary
 
     def _run_summary(self) -> RunSummary:
-        return self._sums or Tally().summary(ignored=0, stages={}, config={})
+        return self._sums or Tally().summary(stages={}, config={})
 
     def _summary(self, folder: RunFolder | None) -> BatchSummary:
         sums, stop = self._run_summary(), self._around.stop

@@ -12,6 +12,7 @@ from indexer.config import BatchConfig
 from indexer.errors import ExitCode
 from indexer.jobs.sweep import SweepSummary
 from indexer.records import Counts
+from indexer.report.text import said
 from indexer.store.door import shown
 from indexer.summary import RunSummary
 
@@ -72,7 +73,7 @@ def last_words(summary: BatchSummary) -> str:
     sums = summary.run
     how = summary.error or (f"cut short ({summary.reason}), the next run goes on" if sums.interrupted else "done")
     how += f", without {', '.join(summary.absent)}" if summary.absent and not summary.error else ""
-    return f"{how}; {sums.seen} images, exit code {int(summary.exit_code)}"
+    return f"{how}; {said(sums.seen, 'image', 'images')}, exit code {int(summary.exit_code)}"
 
 
 def plain(config: BatchConfig) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from indexer.config import BatchConfig
 from indexer.errors import ConfigError, ExitCode, SourceError, TwinlensError
 from indexer.jobs.around import opened, selections_of
 from indexer.jobs.index import Where
-from indexer.report.text import printable
+from indexer.report.text import printable, said
 from indexer.sources import Selection, glance, problem_of
 from indexer.store.door import is_server, shown
 from indexer.store.milvus import has_collection
@@ -77,7 +77,7 @@ def _source(selection: Selection) -> str:
     if problem:
         raise SourceError(f"{problem}; a run would go on without it, and exit with 3")
     count, complete = glance(selection, _GLANCE_S)
-    return f"{count} images" if complete else f"more than {count} images, counted for {_GLANCE_S:g} s"
+    return said(count, "image", "images") if complete else f"more than {count} images, counted for {_GLANCE_S:g} s"
 
 
 def _place(subject: str, folder: Path, *, must_exist: bool = False) -> Finding:

@@ -32,7 +32,7 @@ class Sums:
     Attributes:
         shards: files that are whole.
         images: rows in them.
-        encoded: of these, how many this run encoded; the others were there.
+        encoded: of these, how many this run encoded; the others were there, or were rejected.
         rejected: of these, how many could not be encoded.
 
     """
@@ -135,7 +135,7 @@ class Shards:
     def _counted(self, rows: Iterator[Encoded], *, encoded: bool) -> Iterator[Encoded]:
         for row in rows:
             self.sums.images += 1
-            self.sums.encoded += encoded
+            self.sums.encoded += encoded and row.kind is None
             self.sums.rejected += row.kind is not None
             yield row
 

@@ -15,6 +15,7 @@ from indexer.jobs.copying import copy_whole
 from indexer.jobs.index import Index, Tuning, Where
 from indexer.jobs.run import Run
 from indexer.records import Entry, Settings, Verdict
+from indexer.sources import SourceStats
 from indexer.stages import Stopwatch
 from indexer.store.base import Store
 from indexer.store.door import shown
@@ -102,7 +103,7 @@ def restore(files: Sequence[ParquetFile], store: Store, where: Where) -> Run:
         yield from (verdict_on(entry, unchanged=not written) for entry, written in copied)
 
     place = {"uri": shown(where.uri), "collection": where.collection}
-    return Run(verdicts(), Stopwatch(), int, place | asdict(store.settings), tally)
+    return Run(verdicts(), Stopwatch(), SourceStats(), place | asdict(store.settings), tally)
 
 
 def judge(files: Sequence[ParquetFile], index: Index, tuning: Tuning) -> Run:

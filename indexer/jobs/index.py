@@ -174,7 +174,7 @@ class Index:
         records = takewhile(lambda _: not tally.stopped, offers)
         verdicts = flow(records, Stages(self.store, self.encoder, clock, tuning.max_pixels, rule), tuning.limits)
         sighted = stats.sighted if flow is pipeline.ingest else None
-        return Run(verdicts, clock, lambda: stats.ignored, self._config(tuning, rule), tally, sighted)
+        return Run(verdicts, clock, stats, self._config(tuning, rule), tally, sighted)
 
     def _config(self, tuning: Tuning, rule: Rule) -> dict[str, Any]:
         place = {"uri": shown(self._where.uri), "collection": self._where.collection}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from indexer.records import Outcome, Verdict
-from indexer.sources import Sighted
+from indexer.sources import Sighted, SourceStats
 from indexer.stages import Stopwatch
 from indexer.summary import RunSummary, Tally
 
@@ -20,7 +20,7 @@ class Run:
     Attributes:
         verdicts: does the work while it is read.
         clock: measures the stages.
-        ignored: returns how many files the sources passed over, by now.
+        stats: what the sources passed over, by now.
         config: what was in force.
         tally: the counts.
         sighted: what an ingest saw, for a sweep; None for a query.
@@ -29,7 +29,7 @@ class Run:
 
     verdicts: Iterator[Verdict]
     clock: Stopwatch
-    ignored: Callable[[], int]
+    stats: SourceStats
     config: dict[str, Any]
     tally: Tally
     sighted: Sighted | None = None
@@ -50,4 +50,5 @@ class Run:
 
     def summary(self) -> RunSummary:
         """Return the sums so far; `interrupted` until the last verdict was read."""
-        return self.tally.summary(ignored=self.ignored(), stages=self.clock.seconds, config=self.config)
+        over = {"ignored": self.stats.ignored, "excluded": self.stats.excluded}
+        return self.tally.summary(**over, stages=self.clock.seconds, config=self.config)

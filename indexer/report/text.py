@@ -12,6 +12,9 @@ from indexer.summary import RunSummary
 _ZOOM_WORTH_SAYING = 0.03
 """Smaller changes of scale are within what a second look measures."""
 
+_WHILE_S = 1.0
+"""Of shorter runs, the stages tell nothing."""
+
 
 def verdict_line(verdict: Verdict) -> str:
     """Return one line about *verdict*."""
@@ -77,30 +80,74 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def said(count: int, one: str, many: str) -> str:
+    """Return *count* with what there is of it: `1 image`, `2 images`."""
+    return f"{count} {one if count == 1 else many}"
+
+
 def summary_lines(summary: RunSummary, *, begun: bool = True, named_by: str = "-v and --json name") -> list[str]:
-    """Return the last lines of a run; without *begun*, none that says to go on; *named_by* tells where lookalikes are."""
-    counts = (
-        f"{summary.seen} images: {summary.unique} unique, {summary.copy} copies ({summary.exact} exact),"
-        f" {summary.rejected} rejected, {summary.unchanged} unchanged"
-    )
-    rate = summary.seen / summary.seconds if summary.seconds else 0.0
-    stages = ", ".join(f"{name} {spent:.1f} s" for name, spent in summary.seconds_by_stage.items())
-    lines = [
-        counts,
-        f"{summary.seconds:.1f} s, {rate:.0f} images/s" + (f"; summed over threads: {stages}" if stages else ""),
-    ]
+    """
+    Return the last lines of a run.
+
+    Args:
+        summary: its sums.
+        begun: whether it did, so that there is something to go on with.
+        named_by: what names the lookalikes, with its verb.
+
+    """
+    lines = [_sums(summary), _pace(summary)]
     if summary.rejected:
         kinds = ", ".join(f"{count} {kind}" for kind, count in summary.rejected_by_kind.items())
         lines.append(f"rejected: {kinds}")
     if summary.lookalikes:
-        lines.append(f"{summary.lookalikes} unique images resemble another; {named_by} it")
-    if summary.ignored:
-        lines.append(f"{summary.ignored} files were passed over: not images by their names")
+        lines.append(
+            f"{said(summary.lookalikes, 'unique image resembles', 'unique images resemble')} another; {named_by} it"
+        )
+    lines += _passed_over(summary)
     if summary.truncated:
-        lines.append(f"{summary.truncated} images resemble more others than are looked at; the nearest were refuted")
+        resemble = said(summary.truncated, "image resembles", "images resemble")
+        lines.append(f"{resemble} more others than are looked at; the nearest were refuted")
     if summary.interrupted and begun:
         lines.append("cut short: run the same command again to go on")
     return lines
+
+
+def _sums(summary: RunSummary) -> str:
+    if not summary.seen and not summary.interrupted:
+        return "no images found"
+    return (
+        f"{said(summary.seen, 'image', 'images')}: {summary.unique} unique, {said(summary.copy, 'copy', 'copies')}"
+        f" ({summary.exact} exact), {summary.rejected} rejected, {summary.unchanged} unchanged"
+    )
+
+
+def _pace(summary: RunSummary) -> str:
+    """Return how long a run took; where that was a while, how fast it was, and what took the time."""
+    seconds = f"{summary.seconds:.1f} s"
+    if summary.seconds < _WHILE_S:
+        return seconds
+    stages = ", ".join(f"{name} {spent:.1f} s" for name, spent in summary.seconds_by_stage.items())
+    return f"{seconds}, {summary.seen / summary.seconds:.0f} images/s" + (
+        f"; summed over threads: {stages}" if stages else ""
+    )
+
+
+def _passed_over(summary: RunSummary) -> list[str]:
+    """Return what the sources hold besides."""
+    lines = []
+    if summary.excluded:
+        lines.append(
+            f"{said(summary.excluded, 'file or folder was', 'files or folders were')} left out by the patterns"
+        )
+    if summary.ignored:
+        one, many = "file was passed over: no image by its name", "files were passed over: no images by their names"
+        lines.append(said(summary.ignored, one, many))
+    return lines
+
+
+def about_counts(originals: int, copies: int) -> str:
+    """Return how many entries a collection holds, by role."""
+    return f"{said(originals, 'original', 'originals')}, {said(copies, 'copy', 'copies')} of them"
 
 
 def batch_lines(row: Mapping[str, Any]) -> list[str]:
@@ -116,5 +163,5 @@ def batch_lines(row: Mapping[str, Any]) -> list[str]:
             ", ".join(f"{count} {name}" for name, count in row["sweep"].items() if name not in ("absent", "held_back"))
         )
     if row["collection"]:
-        lines.append("collection: {originals} originals, {copies} copies of them".format(**row["collection"]))
+        lines.append(f"collection: {about_counts(**row['collection'])}")
     return [*lines, f"report: {printable(row['report'])}"] if row["report"] else lines

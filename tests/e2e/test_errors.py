@@ -128,6 +128,26 @@ def test_an_interrupted_run_goes_on_later(twinlens: Twinlens, lite_uri: str, tmp
     assert again["unchanged"] == stored
 
 
+def test_a_device_that_is_not_there_is_no_fault_of_the_file(shared_photos: Path, lite_uri: str) -> None:
+    """Without CUDA, it is the device that is named."""
+    uncuda = "import sys; sys.modules['torch'] = None; from indexer.cli import main; main()"
+    full = [sys.executable, "-c", uncuda, "ingest", str(shared_photos), "--uri", lite_uri, "--device", "cuda"]
+    done = subprocess.run(full, capture_output=True, text=True, check=False)
+    assert (done.returncode, "CUDA needs torch: pip install" in done.stderr, "file" in done.stderr) == (2, True, False)
+
+
+@pytest.mark.parametrize("name", ["nowhere.parquet", "text.parquet", "."])
+def test_what_cannot_be_imported_is_a_source_that_failed(
+    twinlens: Twinlens, lite_uri: str, tmp_path: Path, name: str
+) -> None:
+    """A file that is not there, one that is no Parquet, a folder without any: exit code 3, as of an ingest."""
+    (tmp_path / "text.parquet").write_text("no such thing")
+    place = tmp_path / name if name != "." else tmp_path / "empty"
+    (tmp_path / "empty").mkdir()
+    result = twinlens("import", place, "--uri", lite_uri)
+    assert (result.code, str(place) in result.err, Path(lite_uri).exists()) == (3, True, False)
+
+
 @pytest.mark.parametrize("command", ["ingest", "query", "status"])
 @pytest.mark.parametrize("moment", ["click", "numpy", "grpc", "pymilvus.client.types"])
 def test_ctrl_c_while_it_starts_ends_it_at_once(full_uri: str, shared_photos: Path, command: str, moment: str) -> None:

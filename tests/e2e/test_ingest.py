@@ -54,6 +54,28 @@ def test_text_names_copies_and_broken_files(twinlens: Twinlens, shared_photos: P
     assert result.err == ""
 
 
+def test_a_run_over_nothing_says_so(twinlens: Twinlens, shared_photos: Path, lite_uri: str, tmp_path: Path) -> None:
+    """An empty folder has no images; where patterns leave all out, it is they that are named, and how much that is."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty/notes.txt").touch()
+    none = twinlens("ingest", tmp_path / "empty", "--uri", lite_uri)
+    found, seconds, other = none.out.splitlines()
+    assert (none.code, found, seconds[-2:]) == (0, "no images found", " s")
+    assert other == "1 file was passed over: no image by its name"
+    left_out = twinlens("ingest", shared_photos, "--include", "*.xyz", "--uri", lite_uri).out.splitlines()
+    assert (left_out[0], left_out[2:]) == (found, ["23 files or folders were left out by the patterns"])
+    assert twinlens("encode", tmp_path / "empty", "--out", tmp_path / "made").out == "no images found\n"
+
+
+def test_one_is_not_many(twinlens: Twinlens, shared_photos: Path, lite_uri: str) -> None:
+    """Sums have a singular, and of a short run only its time is told."""
+    twinlens("ingest", shared_photos / "a-01.jpg", "--uri", lite_uri)
+    sums, pace = twinlens("ingest", shared_photos / "c-01.jpg", "--uri", lite_uri).out.splitlines()[2:]
+    assert sums == "1 image: 0 unique, 1 copy (1 exact), 0 rejected, 0 unchanged"
+    assert "look up" not in pace
+    assert "images       2: 1 original, 1 copy of them" in twinlens("status", "--uri", lite_uri).out
+
+
 def test_a_tar_is_read_member_by_member(twinlens: Twinlens, shared_photos: Path, lite_uri: str, tmp_path: Path) -> None:
     """Members have URIs of their own, and nothing is unpacked beside the archive."""
     packed = pictures.tar(Path(shutil.copytree(shared_photos, tmp_path / "scans")))

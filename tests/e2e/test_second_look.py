@@ -46,8 +46,8 @@ def test_text_tells_what_was_seen(twinlens: Twinlens, burst: Path, lite_uri: str
     """A copy's line says how it was zoomed; lookalikes are counted, and listed with -v."""
     result = twinlens("ingest", burst, "--uri", lite_uri, *RADIUS)
     assert ", zoomed to 1" in result.out
-    assert "1 unique images resemble another" in result.out
-    assert "resembles" not in result.out
+    assert "1 unique image resembles another" in result.out
+    assert "\n          resembles" not in result.out
     again = twinlens("ingest", burst, "--uri", lite_uri, "-v").out
     assert f"unchanged {burst / '3-moved.png'}\n          resembles {burst / '1-scene.png'}  (distance 0.0" in again
 

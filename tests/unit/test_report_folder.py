@@ -23,7 +23,7 @@ def run(reports: Path, night: int = 0, keep: int = 30, *, unchanged: bool = Fals
     with RunFolder(reports, night * NIGHT, keep=keep, unchanged=unchanged) as folder:
         folder.add(Verdict("/a.jpg", Outcome.UNIQUE))
         folder.add(Verdict("/b.jpg", Outcome.UNCHANGED))
-        folder.end_report(Tally().summary(ignored=0, stages={}, config={}))
+        folder.end_report(Tally().summary(stages={}, config={}))
         folder.finish({"seen": 2, "exit_code": code})
     return folder.path
 
