@@ -31,6 +31,10 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
+DID_ITS_WORK = (ExitCode.DONE, ExitCode.REJECTED)
+"""The codes of a scheduled run that did its work."""
+
+
 class TwinlensError(Exception):
     """Base of all errors that a user can act upon."""
 

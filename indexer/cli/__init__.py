@@ -85,8 +85,9 @@ def cli() -> None:
 def main() -> None:
     """Run the command line and exit with the code of what happened."""
     gc.disable()  # a seventh of the start would be garbage collections among imports; runs.py turns it on again
-    if sys.stdout is None:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - lives as long as the process
+    for name in ("stdout", "stderr"):  # closed, as by `2>&-`: what would be said is said to nobody
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - lives as long as we
     sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     sys.exit(run(sys.argv[1:]))
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,7 @@ config_option = click.option(
 @click.command()
 @config_option
 @click.option("--check", is_flag=True, help="Show what is in force, test all that a run needs, and change nothing.")
-@click.option("--max-seconds", type=click.FloatRange(0, min_open=True), help="Take no more images after so long.")
+@click.option("--max-seconds", type=float, help="Take no more images after so long.")
 @click.option("--max-images", type=click.IntRange(1), help="Take no more after so many new or changed images.")
 @click.option("--notify", metavar="COMMAND", help="Run this with the summary, JSON, on its standard input.")
 @click.option("--log-format", type=click.Choice(["text", "json"]), help="Of the log on standard error.")
@@ -81,10 +82,11 @@ def _log(form: str, clock: Callable[[], int]) -> Log:
 
 @contextmanager
 def _stopping_politely(stop: Stop) -> Iterator[None]:
-    """Let SIGTERM and the first Ctrl-C end the run early, and a second Ctrl-C at once."""
+    """Let SIGTERM and the first Ctrl-C end the run early, and a second Ctrl-C at once, whatever else ended it."""
+    presses = count(1)
 
     def handle(number: int, frame: object) -> None:  # noqa: ARG001 - signal's signature
-        if number == signal.SIGINT and stop.reason == "signal":
+        if number == signal.SIGINT and next(presses) > 1:
             raise KeyboardInterrupt
         stop("signal")
 
@@ -98,10 +100,12 @@ def _stopping_politely(stop: Stop) -> Iterator[None]:
 
 def _configured(file: Path, options: dict[str, Any]) -> BatchConfig:
     """Return the configuration, with what the command line and the environment override."""
-    from indexer.config import checked_command, load  # noqa: PLC0415 - as above
+    from indexer.config import checked_command, checked_seconds, load  # noqa: PLC0415 - as above
 
     config, told = load(file), options["notify"]
     limits = {name: options[name] for name in ("max_seconds", "max_images") if options[name] is not None}
+    if "max_seconds" in limits:
+        checked_seconds(limits["max_seconds"])
     uri = os.environ.get("TWINLENS_URI")
     return replace(
         config,
@@ -130,7 +134,8 @@ def _run(config: BatchConfig, around: Around, *, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps(summary.as_row(), ensure_ascii=False))
     else:
-        click.echo("\n".join([*summary_lines(summary.run), *batch_lines(summary.as_row())]))
+        begun = bool(summary.run.seen) or summary.error is None
+        click.echo("\n".join([*summary_lines(summary.run, begun=begun), *batch_lines(summary.as_row())]))
     return summary.exit_code
 
 

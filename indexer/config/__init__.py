@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from indexer.config.reading import checked_command, load
+from indexer.config.reading import checked_command, checked_seconds, load
 from indexer.config.showing import effective
 from indexer.config.template import TEMPLATE
 from indexer.config.values import BatchConfig, Limited, Reports, Source
 
-__all__ = ["TEMPLATE", "BatchConfig", "Limited", "Reports", "Source", "checked_command", "effective", "load"]
+__all__ = [
+    "TEMPLATE",
+    "BatchConfig",
+    "Limited",
+    "Reports",
+    "Source",
+    "checked_command",
+    "checked_seconds",
+    "effective",
+    "load",
+]

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from indexer.config.rules import COMMAND, Rule, Unfit
+from indexer.config.rules import COMMAND, SECONDS, Rule, Unfit
 from indexer.config.values import TABLES, BatchConfig, Source
 from indexer.errors import ConfigError
 
@@ -45,8 +45,16 @@ def checked_command(text: str) -> str:
     try:
         COMMAND.take(text, Path())
     except Unfit as error:
-        raise ConfigError(f"{text!r} is no command: {error or COMMAND.allowed}") from error
+        raise ConfigError(f"--notify is no command: {error or COMMAND.allowed}") from error
     return text
+
+
+def checked_seconds(seconds: float) -> None:
+    """Return if *seconds*, given elsewhere than in a file, could be a limit of time there; raises ConfigError."""
+    try:
+        SECONDS.take(seconds, Path())
+    except Unfit as error:
+        raise ConfigError(f"--max-seconds is {seconds:g}; allowed: {SECONDS.allowed}") from error
 
 
 class _Reader:
@@ -67,7 +75,7 @@ class _Reader:
 
     def _parsed(self) -> dict[str, Any]:
         try:
-            parsed: dict[str, Any] = tomllib.loads(self._file.read_bytes().decode("utf-8"))
+            parsed: dict[str, Any] = tomllib.loads(self._file.read_bytes().decode("utf-8-sig"))
         except FileNotFoundError as error:
             raise ConfigError(f"there is no configuration {self._file}; twinlens init writes one") from error
         except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import shlex
 from collections.abc import Callable
@@ -12,7 +13,11 @@ from typing import Any
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://")
 _SERVERS = ("http://", "https://", "tcp://")
-_PASSWORD = re.compile(r"//[^/@]*:[^/@]*@")
+_PASSWORD = re.compile(r"://[^/]*:[^/]*@|://[^/@:\[]*:(?!\d*(/|$)).*@", re.DOTALL)
+"""Behind a user's name, up to the last @ of the authority, or of all where a slash in it made that end early."""
+
+_TOKEN = re.compile(r"(?i)https?://[^/]*@")
+"""What signs in to a web server is often in the place of the user."""
 
 
 class Unfit(Exception):  # noqa: N818 - it never leaves the reader
@@ -49,7 +54,7 @@ def whole(low: int, high: int | None = None) -> Rule:
 def number(low: float, high: float = math.inf, *, open_low: bool = False) -> Rule:
     """Return the rule of a number from *low* (itself refused with *open_low*) to *high*."""
     from_ = f"above {low:g}" if open_low else f"of at least {low:g}"
-    to = "" if high == math.inf else f" and at most {high:g}"
+    to = "" if high == math.inf else f" and at most {high:.10g}"
 
     def take(value: object, base: Path) -> float:  # noqa: ARG001
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
@@ -89,28 +94,36 @@ def _command(value: object, base: Path) -> str:
 
 
 def _path(value: object, base: Path) -> Path:
-    return base / _text(value, base)
+    return _local(_text(value, base), base)
+
+
+def _local(text: str, base: Path) -> Path:
+    """Return the path *text*, which starts from *base*, or with `~` from a home folder."""
+    expanded = os.path.expanduser(text)  # noqa: PTH111 - Path drops the ./ of a name that begins with ~
+    if expanded.startswith("~"):
+        raise Unfit(f"there is no home folder for {text[:60]!r}; write the whole path, or ./~ for a name")
+    return base / expanded
 
 
 def _source(value: object, base: Path) -> str:
     text = _text(value, base)
     if text == "-":
         raise Unfit("a scheduled run has no standard input; name a file, folder, archive or URL")
-    if _PASSWORD.search(text):
+    if _PASSWORD.search(text) or _TOKEN.match(text):
         raise Unfit(
             "a password stays out of the file: fsspec takes it from the environment, such as FSSPEC_FTP_PASSWORD"
         )
-    return text if _SCHEME.match(text) else str(base / text)
+    return text if _SCHEME.match(text) else str(_local(text, base))
 
 
 def _place(value: object, base: Path) -> str:
     text = _text(value, base)
-    if _PASSWORD.search(text):
-        raise Unfit("a password stays out of the file: set TWINLENS_TOKEN to user:password in the environment")
     scheme = _SCHEME.match(text)
+    if "@" in text and (scheme or not text.endswith(".db")):
+        raise Unfit("a password stays out of the file: set TWINLENS_TOKEN to user:password in the environment")
     if not (scheme.group() in _SERVERS if scheme else text.endswith(".db")):
         raise Unfit
-    return text if scheme else str(base / text)
+    return text if scheme else str(_local(text, base))
 
 
 def one_of(*words: str) -> Rule:
@@ -131,3 +144,5 @@ PATTERNS = Rule('a list of patterns as in .gitignore, such as ["thumbs/", "*.tmp
 PATH = Rule('a path in quotes, such as "reports"', _path)
 SOURCE = Rule('a file, folder, archive or URL in quotes, such as "/srv/photos"', _source)
 PLACE = Rule('a Milvus Lite path that ends in .db, or a server, such as "http://host:19530"', _place)
+SECONDS = number(0, 31 * 86_400, open_low=True)
+"""A limit of time: a timer that waits for centuries overflows, so that 31 days are the longest."""

@@ -10,7 +10,8 @@ from typing import Any
 
 from indexer.config.values import TABLES, BatchConfig
 
-_MASKED = re.compile(r"(?<=:)//[^/@]*@")
+_MASKED = re.compile(r"(?<=://)[^/\s]*@")
+_MASKED_SERVER = re.compile(r"(?<=://).*@", re.DOTALL)
 """Who signs in where: the environment's TWINLENS_URI may tell it, nobody else may read it."""
 
 
@@ -29,12 +30,14 @@ def _table(head: str, values: Any) -> str:  # noqa: ANN401 - one of the tables
 def _line(name: str, value: object, width: int) -> str:
     if value is None:
         return f"# {name} is not set"
+    if name == "uri":
+        value = _MASKED_SERVER.sub("***@", str(value))
     return f"{name:<{width}} = {_toml(value)}"
 
 
 def _toml(value: object) -> str:
     if isinstance(value, (str, Path)):
-        return json.dumps(_MASKED.sub("//***@", str(value)), ensure_ascii=False).replace("\x7f", "\\u007f")
+        return json.dumps(_MASKED.sub("***@", str(value)), ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, tuple):
         return f"[{', '.join(map(_toml, value))}]"
     return str(value).lower() if isinstance(value, bool) else repr(value)

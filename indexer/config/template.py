@@ -46,7 +46,7 @@ at_most_share = 0.5             # when more of a source is gone at once, nothing
 # file = "/var/lib/node_exporter/textfile_collector/twinlens.prom"
 
 [notify]
-# command = "mail -s Twinlens ops@example.org"    # gets summary.json on standard input; no shell is between
+# command = "curl -fsS --data-binary @- https://hooks.example.org/twinlens"   # gets summary.json; no shell is between
 # timeout_s = 60
 
 [log]

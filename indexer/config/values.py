@@ -10,7 +10,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from indexer.config.rules import COMMAND, PATH, PATTERNS, PLACE, SOURCE, TEXT, YES_NO, Rule, number, one_of, whole
+from indexer.config.rules import (
+    COMMAND,
+    PATH,
+    PATTERNS,
+    PLACE,
+    SECONDS,
+    SOURCE,
+    TEXT,
+    YES_NO,
+    Rule,
+    number,
+    one_of,
+    whole,
+)
 
 
 def _key(rule: Rule, default: Any = None) -> Any:  # noqa: ANN401 - as dataclasses.field
@@ -90,7 +103,7 @@ class Limited:
 
     """
 
-    max_seconds: float | None = _key(number(0, open_low=True))
+    max_seconds: float | None = _key(SECONDS)
     max_images: int | None = _key(whole(1))
     threads: int | None = _key(whole(1, 1024))
     batch_size: int = _key(whole(1, 4096), 256)

@@ -4,7 +4,8 @@ The scheduled batch: one unattended run over all configured sources, told to who
     open (exit 4 when it is held) ─ report folder ─ ingest, one stream ─ sweep ─ report, summary, metrics, notify
 
 It knows only "once": cron, systemd or Kubernetes decides when, and a missed, doubled or killed run does no harm.
-Nothing is written before the collection is open, which is its lock. Whatever ends a run, its summary is written.
+Nothing is written before it is known that no other run holds the collection. Whatever else ends a run, an address that
+does not answer included, its summary is written.
 """
 
 from __future__ import annotations
@@ -28,8 +29,7 @@ from indexer.report.folder import RunFolder
 from indexer.report.log import utc
 from indexer.report.notify import notify
 from indexer.report.text import printable
-from indexer.sources import address, problem_of
-from indexer.store.door import shown
+from indexer.sources import address, problem_of, shown
 from indexer.stream import Limits
 from indexer.summary import RunSummary, Tally
 
@@ -159,7 +159,7 @@ class _Night:
         if root not in self._absent:
             self._absent[root] = None
             message = f"{message}, and its entries are left alone"
-            self._log("absent", message, "warning", source=printable(shown(root)))
+            self._log("absent", message, "warning", source=printable(root))
 
     def _tuning(self) -> Tuning:
         limits = self._config.limits
@@ -210,9 +210,9 @@ class _Night:
         policy = SweepPolicy(vanish.grace_days * _DAY_S, vanish.at_most_share)
         swept: SweepSummary = index.sweep(run, policy, now_ns=self.started_ns)
         for root in swept.absent:
-            self._miss(root, f"source not there, empty, or not read to its end: {printable(shown(root))}")
+            self._miss(root, f"source not there, empty, or not read to its end: {printable(root)}")
         for held in swept.held_back:
-            self._miss(held.uri, f"{printable(shown(held.uri))}: {held.reason}; nothing was removed")
+            self._miss(held.uri, f"{printable(held.uri)}: {held.reason}; nothing was removed")
         return swept
 
     def _end_report(self, folder: RunFolder) -> None:
@@ -257,7 +257,7 @@ class _Night:
             exit_code=self._exit_code(sums),
             reason=(stop.reason or "error") if sums.interrupted else None,
             error=self._error,
-            absent=tuple(printable(shown(root)) for root in self._absent),
+            absent=tuple(printable(root) for root in self._absent),
             sweep=self._sweep,
             counts=self._counts,
             report=folder.path if folder else None,
@@ -288,6 +288,6 @@ class _Night:
             except OSError as error:
                 self._log("metrics", f"cannot write {config.metrics.file}: {error.strerror}", "error")
         if config.notify.command:
-            problem = notify(config.notify.command, row, config.notify.timeout_s)
+            problem = notify(config.notify.command, row, config.notify.timeout_s, config.file.parent)
             if problem:
                 self._log("notify", f"the notification failed: {problem}", "error")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from indexer import sources
 from indexer.config import BatchConfig
 from indexer.errors import ExitCode
 from indexer.jobs.sweep import SweepSummary
@@ -74,11 +76,17 @@ def last_words(summary: BatchSummary) -> str:
 
 
 def plain(config: BatchConfig) -> dict[str, Any]:
-    """Return *config* as JSON can hold it, without secrets."""
-    place = replace(config.collection, uri=shown(config.collection.uri))
+    """Return *config* as JSON can hold it, without secrets: of the command, only its first word is told."""
+    command = config.notify.command
+    told = replace(
+        config,
+        collection=replace(config.collection, uri=shown(config.collection.uri)),
+        source=tuple(replace(source, path=sources.shown(source.path)) for source in config.source),
+        notify=replace(config.notify, command=shlex.split(command)[0] if command else None),
+    )
     return {
         name: [_texts(each) for each in value] if name == "source" else _texts(value)
-        for name, value in asdict(replace(config, collection=place)).items()
+        for name, value in asdict(told).items()
     }
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from indexer import encode
+from indexer import encode, sources
 from indexer.config import BatchConfig
 from indexer.errors import ConfigError, ExitCode, SourceError, TwinlensError
 from indexer.jobs.around import opened, selections_of
@@ -35,13 +35,13 @@ def check(config: BatchConfig, where: Where) -> Iterator[Finding]:
     """Yield what is found out about the collection, each source, and each place that is written to."""
     yield _guarded("collection", lambda: _collection(config, where))
     for selection in selections_of(config):
-        subject = f"source {printable(shown(os.fsdecode(selection.path)))}"
+        subject = f"source {printable(sources.shown(os.fsdecode(selection.path)))}"
         yield _guarded(subject, lambda selection=selection: _source(selection))  # type: ignore[misc]
     yield _place("reports", config.reports.folder / "runs")
     if config.metrics.file:
         yield _place("metrics", config.metrics.file.parent, must_exist=True)
     if config.notify.command:
-        yield _command(config.notify.command)
+        yield _command(config.notify.command, config.file.parent)
 
 
 def worst(findings: list[Finding]) -> ExitCode:
@@ -99,8 +99,8 @@ def _must_be_writable(path: Path) -> None:
         raise ConfigError(f"{nearest} cannot be written; change its permissions, or name another place")
 
 
-def _command(command: str) -> Finding:
+def _command(command: str, folder: Path) -> Finding:
     program = shlex.split(command)[0]
-    if shutil.which(program):
+    if shutil.which(folder / program if os.sep in program else program):
         return Finding("notify", f"{program}: can be run")
     return Finding("notify", f"there is no program {program}; install it, or name its full path", ExitCode.USAGE)

@@ -1,5 +1,5 @@
 """
-The folder of reports: one folder a run, the newest kept, the others deleted.
+The folder of reports: one folder a run, the newest that did their work kept, and the newest that did not.
 
     reports/runs/2026-10-19T02-30-00Z/started.json    our mark; locked while the run goes on
                                       report.jsonl    the images, then the summary; `.partial` until then
@@ -7,6 +7,7 @@ The folder of reports: one folder a run, the newest kept, the others deleted.
     reports/latest -> runs/2026-10-19T02-30-00Z       the last one that ended
 
 Only folders with our name and our mark are ever deleted, and only if nothing else is in them; links are not followed.
+A run that fails, night after night, deletes no report of one that did its work.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+from indexer.errors import DID_ITS_WORK
 from indexer.records import Outcome, Verdict
 from indexer.report import atomic
 from indexer.report.jsonl import ReportFile
@@ -32,6 +34,7 @@ from indexer.summary import RunSummary
 _NAME = re.compile(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ(-\d+)?")
 _MARK, _SUMMARY, _REPORT, _RESERVE = "started.json", "summary.json", "report.jsonl", "reserve"
 _OURS = frozenset({_SUMMARY, _SUMMARY + ".tmp", _REPORT, _REPORT + ".partial", _RESERVE})
+_STAMP = len("2026-10-19T02-30-00Z")
 _RESERVE_BYTES = 64 * 2**10
 """Kept free for the summary, so that a run that fills the disk can still say so."""
 
@@ -50,12 +53,12 @@ class RunFolder:
 
     def __init__(self, reports: Path, started_ns: int, *, keep: int, unchanged: bool) -> None:
         self._reports = reports
+        self._keep = keep
         self._unchanged = unchanged
         self.path = _made(reports / "runs", utc(started_ns).replace(":", "-"))
         with ExitStack() as undo:
             undo.callback(_delete, self.path)
             self._mark = _marked(self.path / _MARK, started_ns)
-            _prune(reports, keep)
             _reserve(self.path / _RESERVE)
             self._report = ReportFile(self.path / _REPORT)
             undo.pop_all()
@@ -80,10 +83,12 @@ class RunFolder:
         self._report.finish(summary)
 
     def finish(self, row: dict[str, Any]) -> None:
-        """Write the summary *row*, atomically, and let `latest` lead here; raises OSError."""
+        """Write the summary *row*, atomically, let `latest` lead here, and delete older runs; raises OSError."""
         (self.path / _RESERVE).unlink(missing_ok=True)
         atomic.write(self.path / _SUMMARY, json.dumps(row, ensure_ascii=False, indent=2) + "\n")
         _point(self._reports / "latest", Path("runs", self.path.name))
+        with suppress(OSError):
+            _prune(self._reports, self.path.name, self._keep, failed=row["exit_code"] not in DID_ITS_WORK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +170,7 @@ def _point(link: Path, target: Path) -> None:
 def _own(reports: Path) -> Iterator[Path]:
     """Yield the folders of runs, the oldest first."""
     try:
-        found = sorted((reports / "runs").iterdir(), key=lambda path: path.name)
+        found = sorted((reports / "runs").iterdir(), key=_age)
     except (FileNotFoundError, NotADirectoryError):
         return
     for path in found:
@@ -175,9 +180,22 @@ def _own(reports: Path) -> Iterator[Path]:
             yield path
 
 
-def _prune(reports: Path, keep: int) -> None:
-    """Delete all but the newest *keep* folders; one that cannot be deleted is left for the next run."""
-    for path in list(_own(reports))[:-keep]:
+def _age(path: Path) -> tuple[str, int, str]:
+    """Return what puts runs in the order of their names: the time, then the number within one second."""
+    return path.name[:_STAMP], len(path.name), path.name
+
+
+def _prune(reports: Path, newest: str, keep: int, *, failed: bool) -> None:
+    """
+    Delete all but *keep* of the runs that did their work, unless the *newest* *failed*, and of those that did not.
+
+    Names after the *newest* are of a night with a wrong clock; they do not count. What cannot be deleted waits.
+    """
+    by_success: dict[bool, list[Path]] = {True: [], False: []}
+    for path in _own(reports):
+        if path.name[:_STAMP] <= newest[:_STAMP]:
+            by_success[(_summary(path) or {}).get("exit_code") in DID_ITS_WORK].append(path)
+    for path in (*by_success[False][:-keep], *([] if failed else by_success[True][:-keep])):
         if not _is_running(path):
             _delete(path)
 

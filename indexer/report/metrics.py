@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from indexer.errors import DID_ITS_WORK
 from indexer.report import atomic
 
 _SUCCESS = "twinlens_last_success_timestamp_seconds"
 _OUTCOMES = ("unique", "copy", "rejected", "unchanged")
-_DONE = (0, 5)
-"""Exit codes of runs that did their work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ def write(path: Path, row: Mapping[str, Any], *, collection: str, finished_s: fl
         OSError: the file cannot be written.
 
     """
-    success = finished_s if row["exit_code"] in _DONE else _last_success(path)
+    success = finished_s if row["exit_code"] in DID_ITS_WORK else _last_success(path)
     gauges = [*_of_run(row, finished_s, success), *_of_schedule(every_hours)]
     labels = {"collection": collection}
     atomic.write(path, "".join(line + "\n" for gauge in gauges for line in gauge.lines(labels)))

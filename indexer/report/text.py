@@ -58,8 +58,8 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def summary_lines(summary: RunSummary) -> list[str]:
-    """Return the last lines of a run."""
+def summary_lines(summary: RunSummary, *, begun: bool = True) -> list[str]:
+    """Return the last lines of a run; without *begun*, none that says to go on."""
     counts = (
         f"{summary.seen} images: {summary.unique} unique, {summary.copy} copies ({summary.exact} exact),"
         f" {summary.rejected} rejected, {summary.unchanged} unchanged"
@@ -79,14 +79,15 @@ def summary_lines(summary: RunSummary) -> list[str]:
         lines.append(f"{summary.ignored} files were passed over: not images by their names")
     if summary.truncated:
         lines.append(f"{summary.truncated} images resemble more others than are looked at; the nearest were refuted")
-    if summary.interrupted:
+    if summary.interrupted and begun:
         lines.append("cut short: run the same command again to go on")
     return lines
 
 
 def batch_lines(row: Mapping[str, Any]) -> list[str]:
     """Return what a scheduled run tells besides the ingest's last lines; *row* is its summary."""
-    lines = [f"cut short by {row['reason']}"] if row["reason"] else []
+    lines = [f"cut short by {row['reason']}"] if row["reason"] not in (None, "error") else []
+    lines += [f"error: {printable(row['error'])}"] if row["error"] else []
     held = {printable(held["uri"]): held["reason"] for held in (row["sweep"] or {}).get("held_back", ())}
     lines += [
         f"{held.get(root, 'absent')}, its entries were left alone: {root}" for root in map(printable, row["absent"])

@@ -13,6 +13,7 @@ from indexer.sources.opening import (
     open_items,
     open_sources,
     problem_of,
+    shown,
 )
 from indexer.sources.options import SourceOptions, SourceStats
 from indexer.sources.sighted import Sighted
@@ -31,4 +32,5 @@ __all__ = [
     "open_items",
     "open_sources",
     "problem_of",
+    "shown",
 ]

@@ -113,6 +113,11 @@ def address(text: str) -> str:
     return real if member is None else real + MEMBER_MARK + without_dots(member)
 
 
+def shown(text: str) -> str:
+    """Return what a user calls *text* as it may be shown: without a password."""
+    return remote.public(text) if remote.is_url(text) and not text.startswith(_LOCAL_URL) else text
+
+
 def _places(items: Iterable[Item]) -> list[str]:
     """Return the URIs of those *items* that name what lies somewhere: no bytes, and not standard input."""
     paths = (item.path if isinstance(item, Selection) else item for item in items)

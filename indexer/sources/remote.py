@@ -22,7 +22,9 @@ from indexer.sources.options import Sieve
 Info = dict[str, Any]
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://")
-_PASSWORD = re.compile(r"^([^/]+://[^/@:]*):[^/@]*@")
+_WEB = re.compile(r"(?i)^(https?://)[^/]*@")
+_PASSWORD = re.compile(r"^([^/]+://[^/@:\[]*):(?:[^/]*|(?!\d*(?:/|$)).*)@")
+_SIGN_IN = re.compile(r"(?<=://)[^/\s]*@")
 _TIMES = ("LastModified", "last_modified", "mtime", "modified", "updated")
 """Where fsspec's file systems tell the modification time."""
 
@@ -168,8 +170,8 @@ def connect(url: str) -> Remote:
 
 
 def public(url: str) -> str:
-    """Return *url* as it names images: without a password, and with its slashes in order."""
-    scheme, _, rest = _PASSWORD.sub(r"\1@", url).partition("://")
+    """Return *url* as it names images: without a password, on the web without a user, and with its slashes in order."""
+    scheme, _, rest = _PASSWORD.sub(r"\1@", _WEB.sub(r"\1", url)).partition("://")
     return f"{scheme}://{rest.lstrip('/').rstrip('/')}"
 
 
@@ -197,4 +199,4 @@ def _image_error(error: Exception) -> ImageError:
 
 
 def _told(error: Exception) -> str:
-    return printable(" ".join(str(error).split())) or type(error).__name__
+    return printable(_SIGN_IN.sub("", " ".join(str(error).split()))) or type(error).__name__

@@ -40,11 +40,12 @@ def check_address(uri: str, tls: Tls) -> None:
     """
     try:
         parts = urlsplit(uri)
-        known = bool(parts.hostname) and parts.port != 0
+        known = bool(parts.hostname) and parts.port != 0 and "@" not in parts.path + parts.query + parts.fragment
     except ValueError:
         known = False
     if not known:
-        raise ConfigError(f"{shown(uri)} is no address of a server; write it as http://host:19530")
+        told = "what holds an @, and is not shown for that," if "@" in uri else shown(uri)
+        raise ConfigError(f"{told} is no address of a server; write it as http://host:19530, and set TWINLENS_TOKEN")
     if tls == NO_TLS:
         return
     if parts.scheme != "https":

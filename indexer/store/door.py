@@ -101,8 +101,8 @@ def _environment_kept() -> Iterator[None]:
 
 
 def shown(uri: str) -> str:
-    """Return *uri* without the user and password that it may hold."""
-    return re.sub(r"//[^/@]*@", "//", uri)
+    """Return the address *uri* of a server or a file without who signs in there: no `@` stands behind that."""
+    return re.sub(r"(?<=://).*@", "", uri, flags=re.DOTALL)
 
 
 def is_server(uri: str) -> bool:

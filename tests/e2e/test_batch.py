@@ -17,6 +17,8 @@ import pictures
 import pytest
 from commandline import Twinlens
 
+from indexer.cli.batch import _stopping_politely
+from indexer.jobs.stop import Stop
 from indexer.records import Settings
 from indexer.store.milvus import open_store
 
@@ -218,6 +220,20 @@ def test_secrets_come_from_the_environment_and_are_not_shown(archive: Path, tmp_
     assert (tmp_path / "moved.db").exists()
 
 
+@pytest.mark.parametrize("uri", ["http://me:sword@fish@", "http://me:x/swordfish@host", "http://me:12/swordfish@host"])
+def test_a_password_that_breaks_the_address_is_not_shown(
+    twinlens: Twinlens, archive: Path, monkeypatch: pytest.MonkeyPatch, uri: str
+) -> None:
+    """Neither log, report and summary nor the notification tell it, nor a secret among the command's words."""
+    monkeypatch.setenv("TWINLENS_URI", uri)
+    options = ("--log-format", "json", "--notify", "false swordfish")
+    results = [twinlens("batch", "--config", archive / "twinlens.toml", *each) for each in (["--check"], options)]
+    told = [text for result in results for text in (result.out, result.err)]
+    told += [path.read_text() for path in (archive / "reports").rglob("*.json*")]
+    assert ([result.code for result in results], len(told)) == ([2, 2], 4 + 3)
+    assert not [text for text in told if "fish" in text]
+
+
 @pytest.mark.slow
 def test_milvus_gone_is_a_run_that_failed(twinlens: Twinlens, archive: Path) -> None:
     """Exit code 3, and the summary, the metrics and the notification tell so."""
@@ -228,6 +244,23 @@ def test_milvus_gone_is_a_run_that_failed(twinlens: Twinlens, archive: Path) -> 
     assert json.loads(got.read_text()) == last(archive)
     assert (last(archive)["exit_code"], last(archive)["seen"]) == (3, 0)
     assert 'twinlens_last_run_exit_code{collection="images"} 3' in (archive / "t.prom").read_text()
+
+
+def test_a_run_that_never_began_says_why(twinlens: Twinlens, archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Standard output alone tells the error, and does not advise to go on with what did not begin."""
+    monkeypatch.setenv("TWINLENS_URI", "http://:19530")
+    result = twinlens("batch", "--config", archive / "twinlens.toml")
+    assert (result.code, "cut short" in result.out) == (2, False)
+    assert "error: http://:19530 is no address of a server" in result.out
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&- 2>&-"])
+def test_a_closed_standard_error_is_no_bug(archive: Path, closed: str) -> None:
+    """Nobody hears the log then, and all else is as ever; also the command, whose output would go there."""
+    line = " ".join(command(archive, "--notify", "'sh -c \"echo said; cat >got.json\"'"))
+    done = subprocess.run(f"{line} {closed}", shell=True, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (5, "")
+    assert json.loads((archive / "got.json").read_text()) == last(archive)
 
 
 def test_without_room_for_a_report_nothing_is_begun(archive: Path) -> None:
@@ -261,6 +294,23 @@ def test_a_notification_that_fails_changes_no_exit_code(twinlens: Twinlens, arch
     assert result.code == 5
     assert "the notification failed: 'false' exited with 1" in result.err
     assert "nowhere/t.prom: No such file" in result.err
+
+
+def test_a_relative_command_starts_from_the_configurations_folder(twinlens: Twinlens, archive: Path) -> None:
+    """Wherever cron started it, and the rehearsal finds it there, too."""
+    (archive / "tell").write_text("#!/bin/sh\ncat >got.json\n")
+    (archive / "tell").chmod(0o755)
+    file = add(archive, '[notify]\ncommand = "./tell"\n')
+    assert "ok    notify: ./tell: can be run" in twinlens("batch", "--config", file, "--check").out
+    assert "notification" not in twinlens("batch", "--config", file).err
+    assert json.loads((archive / "got.json").read_text()) == last(archive)
+
+
+@pytest.mark.parametrize("seconds", ["1e12", "inf", "nan", "0"])
+def test_a_limit_of_time_that_is_none_is_refused(twinlens: Twinlens, archive: Path, seconds: str) -> None:
+    """Exit code 2 at once; no timer would take it."""
+    result = twinlens("batch", "--config", archive / "twinlens.toml", "--max-seconds", seconds)
+    assert (result.code, (archive / "reports").exists()) == (2, False)
 
 
 @pytest.mark.parametrize("text", ["mail 'x", " "])
@@ -352,6 +402,19 @@ def test_a_second_ctrl_c_ends_at_once(started: subprocess.Popen[str], archive: P
     started.communicate(timeout=60)
     assert last(archive)["exit_code"] == started.returncode
     assert started.returncode in (130, 0, 5)  # the first may have been enough
+
+
+@pytest.mark.parametrize("reason", [None, "max_images"])
+def test_a_second_ctrl_c_counts_after_a_limit_too(reason: str | None) -> None:
+    """The first one asks for the end of the run, whatever did so before; the second one does not wait for it."""
+    stop = Stop(reason)
+    with _stopping_politely(stop):
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGINT)
+        assert stop.reason == (reason or "signal")
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 @pytest.mark.slow

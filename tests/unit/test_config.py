@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,23 @@ def test_the_lowest_priority_number_comes_first(file: Path) -> None:
     assert [source.path for source in read(file, text).source] == ["/first", "/second", "/late", "/also-late"]
 
 
+def test_a_tilde_is_the_home_folder(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In every path; one of nobody's is refused, and a name that begins so can be written."""
+    monkeypatch.setenv("HOME", "/home/me")
+    text = '[[source]]\npath = "~/photos"\n[collection]\nuri = "~/a.db"\n[reports]\nfolder = "~/reports"\n'
+    config = read(file, text)
+    assert (config.source[0].path, config.collection.uri) == ("/home/me/photos", "/home/me/a.db")
+    assert config.reports.folder == Path("/home/me/reports")
+    assert read(file, '[[source]]\npath = "./~a"\n').source[0].path == str(file.parent / "~a")
+    assert fault(file, '[[source]]\npath = "~nobody-of-this-name/a"\n').endswith("or ./~ for a name")
+
+
+def test_a_byte_order_mark_is_passed_over(file: Path) -> None:
+    """Editors on Windows put it before the text."""
+    file.write_bytes(b"\xef\xbb\xbf" + SOURCE.encode())
+    assert load(file).source[0].path == str(file.parent / "photos")
+
+
 @pytest.mark.parametrize("uri", ["http://milvus:19530", "https://milvus.example.org", "/srv/archive.db"])
 def test_addresses_and_absolute_paths_stay_as_they_are(file: Path, uri: str) -> None:
     """Only relative paths are moved."""
@@ -62,6 +80,7 @@ def test_addresses_and_absolute_paths_stay_as_they_are(file: Path, uri: str) -> 
         ('[limits]\nthreads = "4"\n', "[limits] threads: it is a text, '4'; allowed: a whole number"),
         ("[limits]\nthreads = true\n", "[limits] threads: it is a boolean, True; allowed: a whole number"),
         ("[limits]\nmax_seconds = inf\n", "[limits] max_seconds: it is a number, inf; allowed: a number above 0"),
+        ("[limits]\nmax_seconds = 1e12\n", "number, 1000000000000.0; allowed: a number above 0 and at most 2678400"),
         ("[vanish]\nat_most_share = 1.5\n", "at_most_share: it is a number, 1.5; allowed: a number of at least 0 and"),
         ("[collection]\nradius = 0\n", "[collection] radius: it is a whole number, 0; allowed: a number above 0"),
         ('[collection]\nuri = "a.sqlite"\n', "uri: it is a text, 'a.sqlite'; allowed: a Milvus Lite path that ends in"),
@@ -76,6 +95,8 @@ def test_addresses_and_absolute_paths_stay_as_they_are(file: Path, uri: str) -> 
         ('[collection]\ntoken = "root:x"\n', "[collection] token: secrets stay out of the file"),
         ('token = "root:x"\n', "token: secrets stay out of the file"),
         ('[collection]\nuri = "http://root:x@host"\n', "[collection] uri: a password stays out of the file"),
+        ('[collection]\nuri = "http://root:x/1@@host"\n', "[collection] uri: a password stays out of the file"),
+        ('[collection]\nuri = "root:x@host:19530"\n', "[collection] uri: a password stays out of the file"),
     ],
 )
 def test_each_fault_is_one_line(file: Path, text: str, said: str) -> None:
@@ -96,6 +117,9 @@ def test_each_fault_is_one_line(file: Path, text: str, said: str) -> None:
         (SOURCE + '[[source]]\npath = "-"\n', "[[source]] no. 2 path: a scheduled run has no standard input"),
         (SOURCE + 'include = "*.jpg"\n', "[[source]] no. 1 include: it is a text, '*.jpg'; allowed: a list"),
         ('[[source]]\npath = "ftp://me:x@host/a"\n', "[[source]] no. 1 path: a password stays out"),
+        ('[[source]]\npath = "ftp://me:x@1@host/a"\n', "[[source]] no. 1 path: a password stays out"),
+        ('[[source]]\npath = "ftp://me:x/1@host/a"\n', "[[source]] no. 1 path: a password stays out"),
+        ('[[source]]\npath = "HTTPS://token@host/a"\n', "[[source]] no. 1 path: a password stays out"),
     ],
 )
 def test_each_fault_of_a_source_is_one_line(file: Path, text: str, said: str) -> None:
@@ -130,6 +154,22 @@ def test_what_is_in_force_can_be_read_again(file: Path) -> None:
     )
     config = read(file, text)
     assert read(file, effective(config)) == config
+
+
+@pytest.mark.parametrize(
+    "path", ["sftp://me@host/a", "https://host:8080/a@2x.tar", "https://[::1]/a@b", "s3://bucket/a:b@c"]
+)
+def test_an_at_that_is_no_password_is_taken(file: Path, path: str) -> None:
+    """A user's name is needed to sign in, and names of files may hold what they like."""
+    assert read(file, f'[[source]]\npath = "{path}"\n').source[0].path == path
+
+
+@pytest.mark.parametrize("uri", ["http://me:swordfish@host", "http://me:sword@fish@host", "tcp://me:12/swordfish@host"])
+def test_an_address_is_shown_without_who_signs_in(file: Path, uri: str) -> None:
+    """The environment's may hold that; what is in force does not tell it, whatever characters are in it."""
+    config = read(file, SOURCE)
+    told = effective(replace(config, collection=replace(config.collection, uri=uri)))
+    assert ("fish" in told, "://***@host" in told) == (False, True)
 
 
 def test_the_commented_file_is_valid(file: Path) -> None:

@@ -18,14 +18,19 @@ SECOND = 10**9
 NIGHT = 86_400 * SECOND
 
 
-def run(reports: Path, night: int = 0, keep: int = 30, *, unchanged: bool = False) -> Path:
-    """Write the report of a run of one unique and one unchanged image, and return its folder."""
+def run(reports: Path, night: int = 0, keep: int = 30, *, unchanged: bool = False, code: int = 0) -> Path:
+    """Write the report of a run of one unique and one unchanged image that ended with *code*; return its folder."""
     with RunFolder(reports, night * NIGHT, keep=keep, unchanged=unchanged) as folder:
         folder.add(Verdict("/a.jpg", Outcome.UNIQUE))
         folder.add(Verdict("/b.jpg", Outcome.UNCHANGED))
         folder.end_report(Tally().summary(ignored=0, stages={}, config={}))
-        folder.finish({"seen": 2, "exit_code": 0})
+        folder.finish({"seen": 2, "exit_code": code})
     return folder.path
+
+
+def nights(reports: Path) -> list[str]:
+    """Return the dates of the runs that are kept."""
+    return [past.name[:10] for past in past_runs(reports)]
 
 
 def kinds(report: Path) -> list[str]:
@@ -64,10 +69,41 @@ def test_two_runs_of_one_second_have_two_folders(tmp_path: Path) -> None:
 
 
 def test_only_the_newest_runs_are_kept(tmp_path: Path) -> None:
-    """The folder never grows beyond what is to be kept, killed runs included."""
+    """The folder never grows beyond what is to be kept."""
     for night in range(5):
-        run(tmp_path, night, keep=3)
-    assert [past.name[:10] for past in past_runs(tmp_path)] == ["1970-01-03", "1970-01-04", "1970-01-05"]
+        run(tmp_path, night, keep=3, code=5)
+    assert nights(tmp_path) == ["1970-01-03", "1970-01-04", "1970-01-05"]
+
+
+def test_runs_that_failed_push_out_no_report(tmp_path: Path) -> None:
+    """Of them and of killed ones, too, so many are kept at most, beside those that did their work."""
+    run(tmp_path, 0, keep=2)
+    for night, code in enumerate((3, 130, 1, 2), 1):
+        run(tmp_path, night, keep=2, code=code)
+    assert nights(tmp_path) == ["1970-01-01", "1970-01-04", "1970-01-05"]
+    with RunFolder(tmp_path, 5 * NIGHT, keep=2, unchanged=False):
+        pass
+    run(tmp_path, 6, keep=2)
+    assert nights(tmp_path) == ["1970-01-01", "1970-01-05", "1970-01-06", "1970-01-07"]
+
+
+def test_a_run_that_failed_deletes_none_that_did_its_work(tmp_path: Path) -> None:
+    """Not even when fewer are to be kept from now on; the next one that does its work sees to that."""
+    for night in range(3):
+        run(tmp_path, night)
+    run(tmp_path, 3, keep=1, code=3)
+    assert len(nights(tmp_path)) == 4
+    run(tmp_path, 4, keep=1)
+    assert nights(tmp_path) == ["1970-01-04", "1970-01-05"]
+
+
+def test_a_night_with_a_wrong_clock_costs_no_report(tmp_path: Path) -> None:
+    """Folders from the future neither count nor go; a clock that is behind deletes nothing."""
+    for night in (46_000, 46_001, 1, 2, 3):
+        run(tmp_path, night, keep=2)
+    assert nights(tmp_path) == ["1970-01-03", "1970-01-04", "2095-12-11", "2095-12-12"]
+    behind = run(tmp_path, 0, keep=2)
+    assert (behind.exists(), len(nights(tmp_path))) == (True, 5)
 
 
 def test_what_is_not_ours_is_never_deleted(tmp_path: Path) -> None:

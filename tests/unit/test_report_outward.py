@@ -95,7 +95,7 @@ def test_the_command_gets_the_summary(tmp_path: Path, capfd: pytest.CaptureFixtu
     ("command", "said"),
     [
         (python("raise SystemExit(7)"), "exited with 7"),
-        ("/nowhere/mail -s x", "cannot start '/nowhere/mail -s x': No such file"),
+        ("/nowhere/mail -s x", "cannot start '/nowhere/mail': No such file"),
         ("true", None),
     ],
 )
@@ -103,6 +103,14 @@ def test_a_command_that_fails_is_told(command: str, said: str | None) -> None:
     """Nothing is raised; one that does not read its input is fine."""
     told = notify(command, {"seen": "x" * 200_000}, 30)
     assert told is None if said is None else said in (told or "")
+
+
+@pytest.mark.parametrize("command", ["false swordfish", "/nowhere/mail swordfish", "sh -c 'sleep 9' swordfish"])
+def test_a_commands_arguments_are_not_told(command: str) -> None:
+    """They may be secrets, such as a header with a token."""
+    told = notify(command, {}, 0.2)
+    assert told
+    assert "swordfish" not in told
 
 
 def test_a_command_that_hangs_is_killed_with_its_children() -> None:

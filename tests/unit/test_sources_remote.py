@@ -173,6 +173,10 @@ def test_times_that_are_not_told_are_unknown(info: dict[str, object]) -> None:
 def test_passwords_stay_out_of_uris() -> None:
     """A password in a URL is for the connection only; what names images does not hold it."""
     assert public("sftp://me:secret@host/a//b/") == "sftp://me@host/a//b"
+    assert public("sftp://me:sec@ret@host/a") == "sftp://me@host/a"
+    assert public("sftp://me:sec/ret@host/a") == "sftp://me@host/a"
+    assert public("https://secret@host/a@b") == public("https://me:secret@host/a@b") == "https://host/a@b"
+    assert public("sftp://host:22/a@b") == "sftp://host:22/a@b"
     assert public("https://host/a:b@c.jpg") == "https://host/a:b@c.jpg"
     assert address("memory:///x/a.jpg") == "memory://x/a.jpg"
 
