@@ -106,5 +106,5 @@ def _on_cuda() -> Callable[[bytes], Runtime]:
     except ImportError as error:
         raise EncoderLoadError(f"CUDA needs torch: pip install 'twinlens[train]' ({error})") from error
     if not _has_cuda():
-        raise EncoderLoadError("no CUDA device is to be had; use device='cpu'")
+        raise EncoderLoadError("no CUDA device is to be had; use the device cpu, or auto")
     return partial(TorchRuntime, device="cuda")
