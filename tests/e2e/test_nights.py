@@ -356,7 +356,8 @@ def test_thirty_nights(nights: Nights, archive: Archive) -> None:
         nights.night += 1
     assert all(sums[name] > 0 for name in ("vanished", "returned", "removed", "moved", "promoted")), sums
     outcomes = [json.loads(line) for line in _listed(nights)]
-    assert len(outcomes) <= 12
+    did = [run for run in outcomes if run.get("exit_code") in (0, 5)]
+    assert (len(did) <= 12, len(outcomes) - len(did) <= 12) == (True, True)  # so many of each kind are kept
     _forget_all_that_is_gone(nights, archive)
 
 
