@@ -10,7 +10,6 @@ pytest.importorskip("torch", reason="needs the train extra")
 import torch
 
 from model.batches import neighbours, shelve
-from model.calibrate import Pair
 from model.documents import PAGES, documents
 
 
@@ -25,8 +24,7 @@ def test_pages_of_one_layout_differ_and_come_out_the_same_again() -> None:
 
 
 def test_drawn_pages_are_pushed_apart_however_alike() -> None:
-    """No plain check may mask two pages of one layout: they are hard pairs, never near-copies."""
+    """No plain check may mask two pages of one layout: they are never near-copies."""
     shelf = shelve(documents(1), 64, torch.device("cpu"), workers=1)
-    known = neighbours(shelf.looks, shelf.looks.alike, [Pair(0, 1, 0.1), Pair(2, 5, 0.2)], torch.device("cpu"))
-    assert known.hard.tolist() == [[0, 1], [2, 5]]
+    known = neighbours(shelf.looks, shelf.looks.alike, torch.tensor([[0, 1], [2, 5]]), workers=1)
     assert torch.equal(known.alike, torch.eye(PAGES, dtype=torch.bool))
