@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -19,6 +20,11 @@ from indexer.store.base import Store
 from indexer.store.door import is_server
 from indexer.store.memory import MemoryStore
 from indexer.store.milvus import open_store
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell lets what it starts in the background ignore Ctrl-C, and so would every command that a test interrupts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 hypothesis.settings.register_profile("ci", derandomize=True)  # a red CI is the change's fault, never the dice's
 if os.environ.get("CI"):
