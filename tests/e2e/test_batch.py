@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,35 @@ def test_nights_on_a_server(twinlens: Twinlens, archive: Path, server_uri: str) 
     (archive / "photos/a-00.jpg").unlink()
     assert twinlens("batch", "--config", file).code == 5
     assert (last(archive)["sweep"]["vanished"], last(archive)["collection"]["originals"]) == (1, 4)
+
+
+@pytest.mark.server
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_night_in_which_the_server_dies(
+    twinlens: Twinlens, archive: Path, run_server: Callable[..., AbstractContextManager[str]]
+) -> None:
+    """Killed amid a run, it costs exit code 3 and a summary that says so; the next night ends as an unbroken one."""
+    pictures.folder(archive / "photos/more", count=80)
+    settings = ("ttl=5", "end=kill")
+    with ExitStack() as first:
+        uri = first.enter_context(run_server(*settings, folder=archive))
+        file = add(archive, f'[collection]\nuri = "{uri}"\n[limits]\nbatch_size = 8\n[log]\nformat = "json"\n')
+        night = subprocess.Popen(
+            command(archive), stderr=subprocess.PIPE, text=True, env=os.environ | {"TWINLENS_TIMEOUT": "3"}
+        )
+        assert night.stderr is not None
+        next(line for line in night.stderr if json.loads(line)["event"] == "copy")
+    with night:
+        night.stderr.read()
+    told = last(archive)
+    assert (night.returncode, told["exit_code"], told["interrupted"], told["sweep"]) == (3, 3, True, None)
+    assert f"{uri} does not answer" in told["error"]
+    with run_server(*settings, f"port={uri.rsplit(':', 1)[1]}", folder=archive):
+        assert twinlens("batch", "--config", file).code == 5
+    healed = last(archive)["collection"]
+    assert twinlens("ingest", archive / "photos", "--uri", archive / "whole.db").code == 5
+    assert json.loads(twinlens("status", "--uri", archive / "whole.db", "--json").out).items() >= healed.items()
 
 
 def test_the_lowest_priority_number_makes_the_originals(twinlens: Twinlens, archive: Path) -> None:
