@@ -32,7 +32,7 @@ DEFAULT_DATA = Path("../shared/data/train")
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 
 WORKERS = os.cpu_count() or 1
-"""Threads that decode."""
+"""Threads that decode and prepare pictures."""
 
 AT_ONCE = 64
 """Files that are read before they are decoded."""

@@ -14,7 +14,6 @@ MALLOC_MMAP_THRESHOLD_=4000000000 in the environment make a step up to three tim
 from __future__ import annotations
 
 import csv
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ import torch  # noqa: TID251 - one of its doors
 from model.batch_edits import reduce
 from model.batches import Shelf, batch, nearest, neighbours, shelve
 from model.calibrate import operating_distance
-from model.data import Picture, edited
+from model.data import WORKERS, Picture, edited
 from model.documents import documents
 from model.evaluate import MAIN
 from model.graph import read_weights
@@ -44,9 +43,6 @@ COLUMNS = ("step", "loss", "images_per_s", *MAIN)
 NONE_HARD = torch.empty(0, 2, dtype=torch.int64)
 CHUNK = 512
 """Images at a time where nothing is learned."""
-
-WORKERS = os.cpu_count() or 1
-"""Threads that prepare pictures and check pairs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from indexer.cli.batch import config_option
+from indexer.errors import ConfigError
 
 
 @click.command()
@@ -24,6 +25,8 @@ def runs(config_file: Path, folder: Path | None, as_json: bool) -> None:
     from indexer.report.folder import past_runs  # noqa: PLC0415 - as above
     from indexer.report.history import runs_table  # noqa: PLC0415 - as above
 
+    if folder is not None and not folder.is_dir():
+        raise ConfigError(f"there is no folder {folder}; name the one that [reports] folder in the configuration names")
     past = past_runs(folder or load(config_file).reports.folder)
     if as_json:
         for run in past:

@@ -139,6 +139,8 @@ def open_file(path: Path) -> ParquetFile:
 def _translated(path: Path) -> Iterator[None]:
     try:
         yield
+    except FileNotFoundError as error:
+        raise SourceError(f"there is no file {path}; check its name") from error
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno:
             raise SourceError(f"{path} cannot be read ({error.strerror}); check its name and permissions") from error

@@ -204,5 +204,5 @@ def _code(error: BaseException) -> object:
 
 def _text(error: BaseException) -> str:
     details = getattr(error, "details", None)
-    text = f"{_code(error)}: {details()}" if callable(details) else str(error)
+    text = f"{_code(error)}: {details()}" if callable(details) else str(getattr(error, "message", "") or error)
     return " ".join(text.split())[:300]

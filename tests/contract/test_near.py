@@ -113,8 +113,8 @@ def test_identical_vectors_by_the_hundred(store: Store) -> None:
 @pytest.mark.parametrize("most", [1, 2, 5, 40, 41])
 def test_only_the_nearest_are_told(store: Store, most: int) -> None:
     """Asked for *most*, the store tells just these of forty, ties by URI, and whether there are more."""
-    originals = [entry(f"{n:02}", along(n // 3 * 1e-4)) for n in range(40)]
-    store.put([*originals, entry("far", along(0.5))])
+    originals = [entry(f"{n:02}", along((1 + n // 20) * 1e-4)) for n in range(40)]
+    store.put([entry("far", along(0.5)), *reversed(originals)])  # a search may tell any of the ties that it cuts
     (hits,) = store.near(along(0.0)[None], most)
     assert [match.uri for match in hits.matches] == [each.uri for each in originals[:most]]
     assert hits.truncated == (most < 40)

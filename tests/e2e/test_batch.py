@@ -122,6 +122,13 @@ def test_runs_are_listed(twinlens: Twinlens, archive: Path) -> None:
     assert (told["outcome"], told["seen"]) == ("done", 13)
 
 
+def test_runs_of_a_folder_that_is_none_are_refused(twinlens: Twinlens, archive: Path) -> None:
+    """A mistyped report folder is not an empty history."""
+    result = twinlens("runs", "--folder", archive / "report")
+    assert (result.code, result.out) == (2, "")
+    assert f"there is no folder {archive / 'report'}" in result.err
+
+
 @pytest.mark.server
 @pytest.mark.slow
 def test_nights_on_a_server(twinlens: Twinlens, archive: Path, server_uri: str) -> None:
