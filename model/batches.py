@@ -17,11 +17,12 @@ import torch  # noqa: TID251 - one of its doors
 from torch import Generator, Tensor  # noqa: TID251 - as above
 
 from model.augment import jpeg
-from model.batch_edits import copies, reduce, zoom_crop
+from model.batch_edits import copies, reduce
 from model.data import Picture, name_hash
 from model.pairs import HASH_BITS_ALIKE, Looks, perceptual_hash, thumbnail
 from model.preprocess import to_square
 from model.recipes import TrainConfig
+from model.vary import vary
 
 Alike = Callable[[int, int], bool]
 """Tells whether two pictures, by index, are near-copies."""
@@ -156,29 +157,16 @@ def batch(shelf: Shelf, hard: Tensor, step: int, config: TrainConfig) -> Batch:
     """Return the batch of *step*: pictures in their turn, and some of the *hard* pairs."""
     device = shelf.pixels.device
     rng = generator(step, config, device)
-    ids = torch.cat([rows_of(step, len(shelf), config).to(device), hard_rows(hard, rng, config.hard)])
+    turn = rows_of(step, len(shelf), config).to(device)
+    ids = torch.cat([turn, hard_rows(hard, rng, config.hard)])
     owner = torch.arange(len(ids), device=device).repeat(config.copies)
     flip = torch.rand(len(ids), generator=rng, device=device) < 0.5
     strength = config.curriculum.strength(step / config.steps)
     resaved = (torch.rand(len(owner), generator=rng, device=device) < config.mix.jpeg).long()
-    clean = shelf.pixels[ids, 0].float()
-    start = torch.where(resaved[:, None, None, None] == 1, shelf.pixels[ids[owner], 1].float(), clean[owner])
-    clean, start = _varied(clean, start, rng, config)
-    edited = copies(start, rng, strength, config.mix)
-    images, mirrored = torch.cat([clean, edited]), torch.cat([flip, flip[owner]])
+    pixels = shelf.pixels[ids].float()
+    pixels[: len(turn)] = vary(pixels[: len(turn)], rng, config.vary)
+    edited = copies(pixels[owner, resaved], rng, strength, config.mix)
+    images, mirrored = torch.cat([pixels[:, 0], edited]), torch.cat([flip, flip[owner]])
     small = reduce(images, config.input_size)
     drawn = torch.from_numpy(shelf.looks.drawn).to(device)[ids]
     return Batch(ids, torch.where(mirrored[:, None, None, None], small.flip(3), small), owner, drawn)
-
-
-def _varied(clean: Tensor, start: Tensor, rng: Generator, config: TrainConfig) -> tuple[Tensor, Tensor]:
-    """Zoom into all views of a picture alike, by up to *config.vary*: the window is then the picture."""
-    if config.vary == 0:
-        return clean, start
-    full, state = torch.full((len(clean), 1, 1, 1), config.vary, device=clean.device), rng.get_state()
-    windows = zoom_crop(clean, rng, full)
-    parts = []
-    for part in start.split(len(clean)):
-        rng.set_state(state)
-        parts.append(zoom_crop(part, rng, full))
-    return windows.clamp(0, 255), torch.cat(parts).clamp(0, 255)

@@ -46,7 +46,7 @@ def main() -> None:
     "--trained",
     type=EXISTING,
     multiple=True,
-    help="The weights.pt of a training run, in place of a recipe; of several, the mean.",
+    help="The weights.pt of a training run, or an encoder's file, in place of a recipe; of several, the mean.",
 )
 def export(  # noqa: PLR0913, PLR0917 - one parameter an option
     data: tuple[Path, ...],

@@ -3,10 +3,11 @@ Makes the weights file: a trunk, a linear step fitted or tuned on pictures with 
 
     python -m model export --data ../shared/data/train
     python -m model export --data ../shared/data/train --trained run/weights.pt
-    python -m model export --data ../shared/data/train --trained run/weights.pt --trained before/weights.pt
+    python -m model export --data ../shared/data/train --trained run/weights.pt --trained before.onnx
 
 The trunk is ImageNet's with a linear step fitted and tuned on stored features, or both are what `train` left; of
-several checkpoints on one path of training, the mean of their weights (Wortsman et al., "Model soups", ICML 2022).
+several checkpoints or files on one path of training, the mean of their weights (Wortsman et al., "Model soups",
+ICML 2022).
 Three quarters of the pictures fit the whitening, the held-out quarter calibrates the scale (see data).
 """
 
@@ -22,7 +23,7 @@ import torch  # noqa: TID251 - one of its doors
 
 from model.calibrate import scale_for
 from model.data import Describe, Picture, describe_all, describe_edits
-from model.graph import to_onnx, write
+from model.graph import read_weights, to_onnx, write
 from model.learner import INPUT_SIZE
 from model.network import Layout, SiameseEncoder, fold_imagenet
 from model.pairs import Looks
@@ -162,11 +163,23 @@ def _imagenet() -> dict[str, torch.Tensor]:
 
 
 def _trained(checkpoints: Sequence[Path]) -> dict[str, torch.Tensor]:
-    """Load the weights that `train` left, the mean of several; all must be of one input size."""
-    states = [torch.load(path, map_location="cpu", weights_only=True) for path in checkpoints]
+    """Load weights, the mean of several; all must be of one input size. Linear steps are brought to one size first."""
+    states = [_state(path) for path in checkpoints]
     if len({int(state[INPUT_SIZE]) for state in states if INPUT_SIZE in state}) > 1:
         raise WeightsError("checkpoints of different input sizes have no mean; name some of one input size")
     return {name: sum(state[name] for state in states) / len(states) for name in states[0]}
+
+
+def _state(path: Path) -> dict[str, torch.Tensor]:
+    """Load what `train` left, or an encoder's file; the linear step's matrix has length 1, which descriptors ignore."""
+    if path.suffix == ".onnx":
+        weights, metadata = read_weights(path.read_bytes())
+        state = {name: torch.from_numpy(values) for name, values in weights.items()}
+        state |= {INPUT_SIZE: torch.tensor(EncoderSpec.from_metadata(metadata).input_size), "scale": torch.ones(())}
+    else:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    length = state["whiten.weight"].norm()
+    return state | {name: state[name] / length for name in ("whiten.weight", "whiten.bias")}
 
 
 def _pooler(network: SiameseEncoder, spec: EncoderSpec) -> Describe:

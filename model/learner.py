@@ -3,8 +3,10 @@ The state of a training run: network, optimiser, memory bank, step; one step of 
 
 It starts from an encoder's file and keeps that file's layout and normalisation. The linear step is learned on
 centred features, as in `tune`, because pooled features are positive and far from zero.
-A checkpoint is two files, each well under 16 MB: `weights.pt` holds the network in float32, as SiameseEncoder names
-it; `state.pt` holds the optimiser's moments and the bank in bfloat16.
+What a run keeps may be the running mean of its weights (Polyak & Juditsky, 1992; here exponential): it is worth many
+more steps at a falling rate. A checkpoint is two files, each well under 16 MB: `weights.pt` holds what is kept in
+float32, as SiameseEncoder names it; `state.pt` holds all that the next step needs, the optimiser's moments and the
+bank in bfloat16.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from typing import Any
 import torch  # noqa: TID251 - one of its doors
 from torch import Tensor, nn  # noqa: TID251 - as above
 from torch.nn import functional as F  # noqa: N812, TID251 - torch's own idiom
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn  # noqa: TID251 - as above
 
 from model.batches import Batch
 from model.loss import Bank, loss
@@ -77,6 +80,8 @@ class Learner:
             if weight.requires_grad
         ]
         self.optimizer = torch.optim.AdamW(groups, lr=0.0, weight_decay=self.config.decay, fused=True)
+        faded = get_ema_multi_avg_fn(1 - 1 / self.config.average)
+        self.average = AveragedModel(self.network, multi_avg_fn=faded)
 
     def _rate(self, name: str) -> float:
         """Return the rate of a weight as a share of its size; with batch norm folded in, sizes differ a hundredfold."""
@@ -87,15 +92,19 @@ class Learner:
         return ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
 
     def describe(self, images: Tensor) -> Tensor:
-        """Return unit descriptors, float32 (B, D), of images on 0-255; the trunk runs in bfloat16 on CUDA."""
+        """Return unit descriptors, float32 (B, D), of images on 0-255, by the weights that are kept."""
+        return self._describe(self.average.module, images)
+
+    def _describe(self, network: SiameseEncoder, images: Tensor) -> Tensor:
+        """Return what *network* makes of *images*; its trunk runs in bfloat16 on CUDA."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            parts = [self.network.pool(self.normal(part)) for part in images.split(self.config.at_once)]
-        return F.normalize(self.network.whiten(torch.cat(parts).float()))
+            parts = [network.pool(self.normal(part)) for part in images.split(self.config.at_once)]
+        return F.normalize(network.whiten(torch.cat(parts).float()))
 
     def learn(self, batch: Batch, alike: Tensor) -> float:
         """Take one step and return the loss; *alike* is the mask of all pictures, bool (P, P)."""
         self._set_rates()
-        views_BD = self.describe(batch.images)  # noqa: N806 - the suffix is the shape
+        views_BD = self._describe(self.network, batch.images)  # noqa: N806 - the suffix is the shape
         clean_ND, copies_MD = views_BD.split([len(batch.ids), len(batch.owner)])  # noqa: N806
         rows_KD, ids_K = self.bank.filled()  # noqa: N806
         ids_B = torch.cat([batch.ids, batch.ids[batch.owner]])  # noqa: N806
@@ -106,6 +115,7 @@ class Learner:
         value.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
         self.optimizer.step()
+        self.average.update_parameters(self.network)
         self.bank.push(clean_ND, batch.ids)
         self.step += 1
         return float(value.detach())
@@ -118,10 +128,9 @@ class Learner:
             group["lr"] = share * group["rate"]
 
     def weights(self) -> dict[str, Tensor]:
-        """Return the network's weights, float32 on the CPU, under SiameseEncoder's names, and its `input_size`."""
-        state = self.network.state_dict() | {
-            f"whiten.{name}": values for name, values in self.network.whiten.plain().items()
-        }
+        """Return the weights that are kept, float32 on the CPU, under SiameseEncoder's names, and the `input_size`."""
+        kept = self.average.module
+        state = kept.state_dict() | {f"whiten.{name}": values for name, values in kept.whiten.plain().items()}
         plain = {name: values.float().cpu().contiguous() for name, values in state.items() if name != "whiten.centre"}
         return plain | {INPUT_SIZE: torch.tensor(self.config.input_size)}
 
@@ -130,7 +139,8 @@ class Learner:
         rows, ids = self.bank.filled()
         state = {
             "step": self.step,
-            "linear": {name: values.cpu() for name, values in self.network.whiten.state_dict().items()},
+            "network": {name: values.cpu() for name, values in self.network.state_dict().items()},
+            "average": {name: values.cpu() for name, values in self.average.state_dict().items()},
             "optimizer": _half(self.optimizer.state_dict()),
             "bank": rows.bfloat16().cpu(),
             "ids": ids.cpu(),
@@ -143,10 +153,8 @@ class Learner:
     def resume(self, out: Path) -> None:
         """Go on from the checkpoint in *out*; `begin` comes first."""
         state = torch.load(out / STATE, map_location=self.device, weights_only=True)
-        weights = torch.load(out / WEIGHTS, map_location=self.device, weights_only=True)
-        linear = {f"whiten.{name}": values for name, values in state["linear"].items()}
-        del weights[INPUT_SIZE]
-        self.network.load_state_dict(weights | linear)
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.bank.push(state["bank"].float(), state["ids"])
         self.step = state["step"]

@@ -18,12 +18,14 @@ import torch
 from model.calibrate import Pair, count_pairs, nearest_pairs, operating_distance, scale_for, within
 from model.cli import main
 from model.data import Picture, edited, is_held_out, select
+from model.encoder import SHIPPED_WEIGHTS
 from model.export import WeightsError, _trained
 from model.graph import read_weights, to_onnx
 from model.learner import INPUT_SIZE
 from model.network import Layout, SiameseEncoder, fold_imagenet, layout_of
 from model.pairs import Looks
 from model.runtime.onnx import open_session, run_one
+from model.spec import EncoderSpec
 from model.tune import TuneConfig, loss, tune
 from model.whitening import Whitening, fit
 
@@ -53,13 +55,23 @@ def test_the_network_is_efficientnet_lite0() -> None:
 
 
 def test_of_several_checkpoints_the_mean_is_taken(tmp_path: Path) -> None:
-    """Weights are averaged one by one; checkpoints of different input sizes are refused by name."""
+    """Weights are averaged one by one, linear steps at one length; different input sizes are refused by name."""
     for name, value, size in (("a.pt", 1.0, 144), ("b.pt", 4.0, 144), ("c.pt", 1.0, 128)):
-        torch.save({"w": torch.full((2,), value), INPUT_SIZE: torch.tensor(size)}, tmp_path / name)
+        linear = {"whiten.weight": torch.full((1, 4), value), "whiten.bias": torch.full((1,), value)}
+        torch.save({"w": torch.full((2,), value), INPUT_SIZE: torch.tensor(size)} | linear, tmp_path / name)
     mean = _trained([tmp_path / name for name in ("a.pt", "a.pt", "b.pt")])
     assert (mean["w"].tolist(), int(mean[INPUT_SIZE])) == ([2.0, 2.0], 144)
+    assert (mean["whiten.weight"].tolist(), mean["whiten.bias"].tolist()) == ([[0.5] * 4], [0.5])
     with pytest.raises(WeightsError, match="input sizes"):
         _trained([tmp_path / "a.pt", tmp_path / "c.pt"])
+
+
+def test_the_mean_takes_an_encoders_file_too() -> None:
+    """The shipped file's weights come back, and its input size, ready for the network that it names."""
+    spec = EncoderSpec.from_metadata(read_weights(SHIPPED_WEIGHTS.read_bytes())[1])
+    state = _trained([SHIPPED_WEIGHTS])
+    assert int(state.pop(INPUT_SIZE)) == spec.input_size
+    SiameseEncoder(layout_of(spec.architecture, spec.dim)).load_state_dict(state, strict=True)
 
 
 @pytest.mark.parametrize("layout", [Layout(), Layout(depth=11, taps=(5, 8)), Layout(depth=4, power=2.5, dim=8)])

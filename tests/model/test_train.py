@@ -35,6 +35,7 @@ from model.preprocess import to_square
 from model.recipes import RECIPES, Curriculum, TrainConfig, debug_cpu
 from model.spec import EncoderSpec
 from model.train import NONE_HARD, Run, _learner, train
+from model.vary import Vary, vary
 
 Pixels = npt.NDArray[np.uint8]
 EDITS: tuple[BatchEdit, ...] = (
@@ -228,12 +229,47 @@ def test_the_nearest_hard_pairs_are_drawn_most() -> None:
 def test_a_batch_is_decided_by_its_step(tiles: list[Picture]) -> None:
     """The same step gives the same batch, of the stated shape; a varied one differs."""
     shelf, config = shelve(tiles[:20], 64, torch.device("cpu"), workers=1), replace(debug_cpu(), input_size=32, hard=4)
-    hard = torch.tensor([[0, 1]])
-    first, again, other = (batch(shelf, hard, 3, some) for some in (config, config, replace(config, vary=1.0)))
+    hard, varied = torch.tensor([[0, 1]]), replace(config, vary=Vary(share=1.0))
+    first, again, other = (batch(shelf, hard, 3, some) for some in (config, config, varied))
     assert first.images.shape == (84, 3, 32, 32)
     torch.testing.assert_close(first.images, again.images, atol=0, rtol=0)
     assert not torch.equal(first.images, other.images)
     assert first.owner.tolist() == [*range(28), *range(28)]
+
+
+def test_a_varied_picture_is_another_one_in_all_its_variants() -> None:
+    """Window, turn, colours and the joined half are drawn once a picture: its variants stay equal; the rest stay."""
+    plain = 255 * torch.rand(12, 1, 3, 24, 24, generator=_seeded())
+    pair = plain.repeat(1, 2, 1, 1, 1)
+    made = vary(pair, _seeded(), Vary(share=1.0))
+    torch.testing.assert_close(made[:, 0], made[:, 1], atol=0, rtol=0)
+    assert all(float((one - old).abs().mean()) > 5 for one, old in zip(made[:, 0], plain[:, 0], strict=True))
+    some = (vary(pair, _seeded(), Vary(share=0.5)) != pair).flatten(1).any(1)
+    assert 0 < int(some.sum()) < 12
+
+
+def test_a_joined_picture_shows_two() -> None:
+    """One side of the line is the picture's own, the other the next one's, 40-60 % of it."""
+    flat = torch.arange(6.0)[:, None, None, None, None].expand(6, 1, 3, 50, 50) * 40
+    whole = Vary(share=1.0, least=1.0, most=1.0, turned=0.0, joined=1.0, tinted=0.0)
+    joined = vary(flat, _seeded(), whole).round()
+    for index, picture in enumerate(joined):
+        own = float((picture == 40 * index).float().mean())
+        assert set(picture.unique().tolist()) == {40.0 * index, 40.0 * ((index - 1) % 6)}
+        assert 0.38 <= own <= 0.62
+
+
+def test_the_kept_weights_are_the_running_mean(tiles: list[Picture], tmp_path: Path) -> None:
+    """Averaged over a thousand steps, they stay near the first one; over one, they are the last ones."""
+    weights, _ = read_weights(SHIPPED_WEIGHTS.read_bytes())
+    moved = []
+    for steps in (1, 1000):
+        run = Run(SHIPPED_WEIGHTS, tmp_path / str(steps), tell=lambda _: None)
+        train(run, *_split(tiles), replace(_tiny(), average=steps))
+        kept = torch.load(run.out / WEIGHTS, weights_only=True)
+        trunk = (name for name in weights if name.startswith("blocks."))
+        moved.append(sum(float((kept[name] - torch.from_numpy(weights[name])).abs().sum()) for name in trunk))
+    assert 0 < moved[1] < moved[0] / 2
 
 
 def test_edits_grow_along_the_curriculum() -> None:
@@ -309,9 +345,9 @@ def _held_out_loss(start: Path, trained: Path | None, tiles: list[Picture]) -> f
     config, shelf = debug_cpu(), shelve(_split(tiles)[1], 128, torch.device("cpu"), workers=1)
     learner = _learner(start, shelf, config, torch.device("cpu"))
     if trained is not None:
-        learner.network.whiten = torch.nn.Linear(learner.network.pooled_features, learner.network.layout.dim)
-        weights = torch.load(trained, weights_only=True)
-        learner.network.load_state_dict({name: weights[name] for name in weights if name != INPUT_SIZE})
+        kept, weights = learner.average.module, torch.load(trained, weights_only=True)
+        kept.whiten = torch.nn.Linear(kept.pooled_features, kept.layout.dim)
+        kept.load_state_dict({name: weights[name] for name in weights if name != INPUT_SIZE})
     some = batch(shelf, NONE_HARD, config.steps, config)
     with torch.no_grad():
         views = learner.describe(some.images)
