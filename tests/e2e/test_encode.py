@@ -5,28 +5,14 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pictures
 import pytest
 from commandline import Twinlens
-
-from indexer.store.milvus import open_existing
+from outcomes import rows, told
 
 SIZE = ("--shard-size", "5")
-
-
-def rows(uri: str) -> dict[str, tuple[object, ...]]:
-    """Return all that a collection holds, comparable bit by bit."""
-    with closing(open_existing(uri, "images")) as store:
-        return {entry.uri: (entry, entry.descriptor.tobytes(), entry.thumbnail) for entry in store.entries()}
-
-
-def told(result: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the rows of images, without what only one who has the file can tell."""
-    return [{name: value for name, value in row.items() if name != "size"} for row in result[:-1]]
 
 
 def times(folder: Path) -> dict[str, int]:
