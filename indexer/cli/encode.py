@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option(
     "--ray",
     metavar="ADDRESS",
-    help="Encode on a Ray cluster: host:port, auto (the one of this machine), local (processes here).",
+    help="Encode on the Ray cluster at host:port, or on processes of this machine: local.",
 )
 @encoder_options
 def encode(sources: tuple[str, ...], out: Path, shard_size: int, **options: Any) -> int:  # noqa: ANN401
@@ -49,7 +49,7 @@ def encode(sources: tuple[str, ...], out: Path, shard_size: int, **options: Any)
 
     \b
       twinlens encode photos/ --out descriptors/
-      twinlens encode s3://bucket/photos --out descriptors/ --ray auto
+      twinlens encode s3://bucket/photos --out descriptors/ --ray head:6379
       twinlens import descriptors/
     """  # noqa: D301 - click wants the character \b itself
     from indexer.encode import load  # noqa: PLC0415 - heavy, and not needed for --help
@@ -74,7 +74,7 @@ def encode(sources: tuple[str, ...], out: Path, shard_size: int, **options: Any)
 
 def _device(options: dict[str, Any]) -> Any:  # noqa: ANN401 - what click has checked
     """Return where to encode; on a cluster always on CPUs, so that its machines give the same bits."""
-    if not options["ray"]:
+    if options["ray"] is None:
         return options["device"]
     if options["device"] == "cuda":
         raise ConfigError("--ray encodes on CPUs; leave out --device cuda, or --ray")
@@ -84,7 +84,7 @@ def _device(options: dict[str, Any]) -> Any:  # noqa: ANN401 - what click has ch
 def _encoding(
     encoder: Encoder, settings: Settings, how: Tuning, options: dict[str, Any]
 ) -> AbstractContextManager[Encode]:
-    if not options["ray"]:
+    if options["ray"] is None:
         from indexer.jobs.encoding import here  # noqa: PLC0415 - as above
 
         return nullcontext(here(settings, encoder, how))

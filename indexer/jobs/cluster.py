@@ -32,9 +32,6 @@ T = TypeVar("T")
 LOCAL = "local"
 """Instead of an address: processes of this machine, which end with the command."""
 
-_MEMBER = "auto"
-"""Instead of an address: the cluster that this machine belongs to; RAY_ADDRESS tells another."""
-
 _BUNDLE = 64
 """Images that one task encodes: half a second of work."""
 
@@ -74,7 +71,7 @@ def on_cluster(address: str, recipe: Recipe, workers: int | None) -> Iterator[En
     """
     Connect to the Ray cluster at *address*, and yield what encodes there, on at most so many *workers* at a time.
 
-    *address* is `host:port`, LOCAL, or `auto` for the cluster that this machine belongs to.
+    *address* is `host:port`, as `ray start` prints it, or LOCAL.
 
     Raises:
         ConfigError: Ray is not installed, or another version than the cluster's; or *address* is none.
@@ -91,11 +88,12 @@ def on_cluster(address: str, recipe: Recipe, workers: int | None) -> Iterator[En
 def _imported() -> Any:  # noqa: ANN401 - an extra; mypy does not need it
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would tell its makers of each run
     try:
+        ray = import_module("ray")
         import_module("ray.data")
-        return import_module("ray")
     except ImportError as error:
         advice = 'pip install "twinlens[ray]"'
         raise ConfigError(f"--ray needs a package that is not installed ({error}): {advice}") from error
+    return ray
 
 
 def _connect(ray: Any, address: str, workers: int | None) -> None:  # noqa: ANN401 - as above
@@ -105,24 +103,25 @@ def _connect(ray: Any, address: str, workers: int | None) -> None:  # noqa: ANN4
     try:
         ray.init(address, **quiet, **(own if address == LOCAL else {}))
     except ValueError as error:
-        raise ConfigError(f"--ray {address} is no address ({_told(error)}); {_ADVICE}") from error
+        raise ConfigError(f"--ray {address!r} is no address ({_told(error)}); {_ADVICE}") from error
     except ConnectionError as error:
-        raise ClusterError(f"cannot find a Ray cluster at {address} ({_told(error)}); {_ADVICE}") from error
+        raise ClusterError(f"cannot use a Ray cluster at {address} ({_told(error)}); {_ADVICE}{_LOCKED}") from error
     except (RuntimeError, OSError) as error:
         raise ClusterError(f"cannot use the Ray cluster at {address} ({_told(error)}); mend that") from error
     _quieten(ray)
 
 
-_ADVICE = f"pass host:port, {_MEMBER} on a machine of the cluster, or {LOCAL}"
+_ADVICE = f"pass host:port as `ray start` prints it, or {LOCAL}"
+_LOCKED = "; a cluster that asks for a token takes it from RAY_AUTH_TOKEN"
 
 
 def _look_for(address: str) -> None:
     """Find out within seconds whether anybody listens at *address*, as Ray does not."""
-    if address in (LOCAL, _MEMBER):
+    if address == LOCAL:
         return
     host, colon, port = address.rpartition(":")
     if not host or not colon or not port.isdecimal() or "/" in host:
-        raise ConfigError(f"--ray {address} is no address; {_ADVICE}")
+        raise ConfigError(f"--ray {address!r} is no address; {_ADVICE}")
     try:
         socket.create_connection((host.strip("[]"), int(port)), _CONNECT_S).close()
     except (OSError, OverflowError) as error:

@@ -103,7 +103,7 @@ class _Elsewhere:
         try:
             archive = _open_again(self.container)
         except Exception as error:
-            reason = f"Its archive cannot be read where it is to be encoded ({error}); mount it there at the same place."
+            reason = f"Its archive cannot be read where it is encoded ({error}); mount it there at the same place."
             raise ImageError("unreadable", reason) from error
         return archive.read(info, max_bytes)
 

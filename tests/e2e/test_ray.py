@@ -1,4 +1,4 @@
-"""`twinlens encode --ray` on real clusters of two workers, one of which is killed: nothing of it shows in the shards."""
+"""`twinlens encode --ray` on real clusters of two workers, one of which is killed: the shards do not show it."""
 
 from __future__ import annotations
 
@@ -25,6 +25,9 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds Ray's wor
 SIZE = 100
 """Images of a shard: two bundles, one for each worker."""
 
+ENCODES = b"ray::Map(_encoded)"
+"""The title of a worker that encodes."""
+
 COMMAND = [sys.executable, "-m", "indexer", "encode", "--json", "--shard-size", str(SIZE)]
 
 
@@ -50,16 +53,14 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def encoding_below(root: int) -> list[int]:
-    """Return the workers that descend from the process *root* and encode at this moment."""
+def workers_below(root: int, title: bytes) -> list[int]:
+    """Return Ray's workers that descend from the process *root* and have this *title* at this moment."""
     parents, busy = {}, []
     for place in Path("/proc").glob("[0-9]*"):
-        try:
+        with suppress(OSError):  # it may have just ended
             parents[int(place.name)] = int((place / "stat").read_text().rpartition(")")[2].split()[1])
-            if b"_encoded" in (place / "cmdline").read_bytes():
+            if (place / "cmdline").read_bytes().startswith(title):
                 busy.append(int(place.name))
-        except OSError:  # it has just ended
-            continue
     return [pid for pid in busy if _descends(pid, root, parents)]
 
 
@@ -69,13 +70,13 @@ def _descends(pid: int, root: int, parents: dict[int, int]) -> bool:
     return pid == root
 
 
-def busy_worker(root: int, at_least: int) -> int:
-    """Wait until so many workers below *root* encode, and return one of them."""
+def awaited(root: int, title: bytes, count: int = 1) -> int:
+    """Wait until so many workers below *root* have the *title*, and return one of them."""
     for _ in range(6000):
-        if len(found := encoding_below(root)) >= at_least:
+        if len(found := workers_below(root, title)) >= count:
             return found[0]
         time.sleep(0.005)
-    raise AssertionError("no worker ever encoded")
+    raise AssertionError(f"there never were {count} workers {title!r}")
 
 
 def encoded(command: list[Any], kill: Callable[[int], None], environment: dict[str, str]) -> tuple[int, list[Any], str]:
@@ -93,13 +94,42 @@ def encoded(command: list[Any], kill: Callable[[int], None], environment: dict[s
     return process.returncode, [json.loads(line) for line in lines], said
 
 
-@pytest.mark.slow
-def test_a_killed_worker_changes_nothing(
-    twinlens: Twinlens, sources: list[Path], plain: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    ("address", "code", "message"),
+    [
+        ("", 2, "is no address; pass host:port"),
+        ("ray://127.0.0.1:1", 2, "is no address; pass host:port"),
+        ("127.0.0.1:1", 3, "nobody answers at 127.0.0.1:1"),
+    ],
+)
+def test_an_address_without_a_cluster_is_one_line(
+    shared_photos: Path, tmp_path: Path, address: str, code: int, message: str
 ) -> None:
+    """It is found out at once, where Ray would wait for minutes, and says what to pass."""
+    command = [*COMMAND, shared_photos, "--out", tmp_path / "made", "--ray", address]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, message in done.stderr, done.stderr.count("\n")) == (code, True, 1)
+
+
+def test_a_missing_package_names_its_extra(shared_photos: Path, tmp_path: Path) -> None:
+    """Without Ray, the message is what to install."""
+    without = "import sys; sys.modules['ray'] = None; from indexer.cli import main; main()"
+    command = [sys.executable, "-c", without, *COMMAND[3:], shared_photos, "--out", tmp_path / "made", "--ray", "local"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, 'pip install "twinlens[ray]"' in done.stderr, done.stderr.count("\n")) == (2, True, 1)
+
+
+def test_a_graphics_card_is_refused(twinlens: Twinlens, shared_photos: Path, tmp_path: Path) -> None:
+    """Workers encode on CPUs alone, so that all give the same bits; who asks for more is told."""
+    result = twinlens("encode", shared_photos, "--out", tmp_path / "made", "--ray", "local", "--device", "cuda")
+    assert (result.code, "--ray encodes on CPUs" in result.err) == (2, True)
+
+
+@pytest.mark.slow
+def test_a_killed_worker_changes_nothing(twinlens: Twinlens, sources: list[Path], plain: Path, tmp_path: Path) -> None:
     """Killed amid a bundle, a worker loses none of it: shards are those of one process, verdicts those of an ingest."""
     command = [*COMMAND, *sources, "--ray", "local", "--threads", "2", "--out", tmp_path / "made"]
-    code, found, said = encoded(command, lambda pid: os.kill(busy_worker(pid, 2), signal.SIGKILL), {})
+    code, found, said = encoded(command, lambda pid: os.kill(awaited(pid, ENCODES, 2), signal.SIGKILL), {})
     assert (code, said) == (5, "")
     assert contents(tmp_path / "made") == contents(plain)
     imported = twinlens("import", tmp_path / "made", "--uri", tmp_path / "a.db", "--json")
@@ -151,6 +181,7 @@ def cluster() -> Iterator[tuple[str, int, dict[str, str]]]:
         address = f"127.0.0.1:{port}"
         wait_for(port)
         with node(secret, "--address", address, "--node-ip-address", "127.0.0.2") as second:
+            awaited(second, b"ray::RuntimeEnvAgent")
             yield address, second, secret
 
 
@@ -171,7 +202,7 @@ def test_a_killed_node_changes_nothing(
     address, second, secret = cluster
 
     def kill(_: int) -> None:
-        busy_worker(second, 1)
+        awaited(second, ENCODES)
         end(second)
 
     command = [*COMMAND, *sources, "--ray", address, "--out", tmp_path / "made"]
