@@ -96,3 +96,15 @@ def test_a_folder_of_something_else_is_refused(twinlens: Twinlens, shared_photos
     result = twinlens(*command, shared_photos, "--exclude", "[bcz]-*")
     assert (result.code, "holds 3 shards of images that the sources offer no more" in result.err) == (2, True)
     assert times(tmp_path / "made").keys() == before.keys()
+
+
+def test_ingest_names_the_command_for_descriptors(twinlens: Twinlens, tmp_path: Path) -> None:
+    """Who ingests a folder of shards is told what judges them; of an empty folder nothing is said."""
+    folder = pictures.folder(tmp_path / "photos", count=1)
+    twinlens("encode", folder, "--out", tmp_path / "made")
+    (tmp_path / "empty").mkdir()
+    said = [twinlens("ingest", tmp_path / name, "--uri", tmp_path / "a.db").err for name in ("made", "empty")]
+    assert said == [
+        f"twinlens: {tmp_path}/made holds descriptors; judge them with: twinlens import {tmp_path}/made\n",
+        "",
+    ]
