@@ -6,6 +6,7 @@ Every error that Twinlens raises on purpose, and the exit code that it becomes.
     ├── EncoderError      2   the encoder's file is missing or damaged
     ├── SourceError       3   a source as a whole cannot be read
     ├── StoreError        3   Milvus cannot be reached or refuses
+    ├── ClusterError      3   Ray cannot be reached or fails
     ├── LockHeld          4   another run writes to this collection
     └── ImageError        -   one image; the run goes on (exit code 5 at its end)
 
@@ -61,6 +62,12 @@ class SourceError(TwinlensError):
 
 class StoreError(TwinlensError):
     """The vector database cannot be reached, or refuses."""
+
+    exit_code = ExitCode.OUTSIDE
+
+
+class ClusterError(TwinlensError):
+    """The Ray cluster cannot be reached, or fails."""
 
     exit_code = ExitCode.OUTSIDE
 

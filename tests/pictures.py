@@ -56,10 +56,10 @@ def folder(path: Path, count: int = 24) -> Path:
     return path
 
 
-def tar(path: Path) -> Path:
-    """Pack a folder into a tar beside it."""
-    packed = path.with_suffix(".tar")
-    with tarfile.open(packed, "w") as archive:
+def tar(path: Path, compression: str = "") -> Path:
+    """Pack a folder into a tar beside it, perhaps compressed, as by `gz`."""
+    packed = path.with_suffix(f".tar.{compression}" if compression else ".tar")
+    with tarfile.open(packed, f"w:{compression}") as archive:  # type: ignore[call-overload]
         for file in sorted(path.iterdir()):
             archive.add(file, file.name)
     return packed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,14 @@ import click
 
 from indexer import interrupt
 from indexer.cli.options import encoder_options, tuning, unjudged_source_options
-from indexer.errors import ExitCode
+from indexer.errors import ConfigError, ExitCode
 
 if TYPE_CHECKING:
+    from indexer.encode import Encoder
     from indexer.exchange.shards import Encoded
+    from indexer.jobs.encoding import Encode
+    from indexer.jobs.index import Tuning
+    from indexer.records import Settings
 
 
 @click.command()
@@ -23,6 +28,11 @@ if TYPE_CHECKING:
 )
 @click.option("--shard-size", type=click.IntRange(1), default=10_000, show_default=True, help="Images of one file.")
 @click.option("--no-second-look", is_flag=True, help="Leave the thumbnails out, for a collection without second look.")
+@click.option(
+    "--ray",
+    metavar="ADDRESS",
+    help="Encode on the Ray cluster at host:port, or on processes of this machine: local.",
+)
 @encoder_options
 def encode(sources: tuple[str, ...], out: Path, shard_size: int, **options: Any) -> int:  # noqa: ANN401
     """
@@ -34,8 +44,12 @@ def encode(sources: tuple[str, ...], out: Path, shard_size: int, **options: Any)
 
     Run it again to go on: what is in a finished file and untouched since is not read again.
 
+    With --ray the workers of a cluster read, decode and encode, each in a process of its own (at most
+    --threads of them); the files and their order are the same.
+
     \b
       twinlens encode photos/ --out descriptors/
+      twinlens encode s3://bucket/photos --out descriptors/ --ray head:6379
       twinlens import descriptors/
     """  # noqa: D301 - click wants the character \b itself
     from indexer.encode import load  # noqa: PLC0415 - heavy, and not needed for --help
@@ -47,14 +61,37 @@ def encode(sources: tuple[str, ...], out: Path, shard_size: int, **options: Any)
     how = tuning(options)
     check_sources(sources)
     prepare(out)
-    encoder = load(options["weights"], options["device"])
+    encoder = load(options["weights"], _device(options))
     settings = settings_for(encoder.spec, None, not options["no_second_look"])
-    shards = Shards(out, settings, encoder, how, shard_size)
-    interrupt.is_raised()
-    for image in counted(shards.fill(open_items(sources, how.sources)), None):
-        _print(image, as_json=options["as_json"])
+    with _encoding(encoder, settings, how, options) as work:
+        shards = Shards(out, settings, work, shard_size)
+        interrupt.is_raised()
+        for image in counted(shards.fill(open_items(sources, how.sources)), None):
+            _print(image, as_json=options["as_json"])
     _sum_up(asdict(shards.sums), out, as_json=options["as_json"])
     return ExitCode.REJECTED if shards.sums.rejected else ExitCode.DONE
+
+
+def _device(options: dict[str, Any]) -> Any:  # noqa: ANN401 - what click has checked
+    """Return where to encode; on a cluster always on CPUs, so that its machines give the same bits."""
+    if options["ray"] is None:
+        return options["device"]
+    if options["device"] == "cuda":
+        raise ConfigError("--ray encodes on CPUs; leave out --device cuda, or --ray")
+    return "cpu"
+
+
+def _encoding(
+    encoder: Encoder, settings: Settings, how: Tuning, options: dict[str, Any]
+) -> AbstractContextManager[Encode]:
+    if options["ray"] is None:
+        from indexer.jobs.encoding import here  # noqa: PLC0415 - as above
+
+        return nullcontext(here(settings, encoder, how))
+    from indexer.jobs.cluster import Recipe, on_cluster  # noqa: PLC0415 - as above
+
+    weights = options["weights"] and str(Path(options["weights"]).absolute())
+    return on_cluster(options["ray"], Recipe(settings, weights, how.max_pixels), options["threads"])
 
 
 def _print(image: Encoded, *, as_json: bool) -> None:

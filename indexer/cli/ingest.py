@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -41,4 +42,16 @@ def ingest(sources: tuple[str, ...], uri: str, collection: str, radius: float | 
     encoder = {name: options[name] for name in ("weights", "device")}
     with open_index(place, radius=radius, second_look=second_look, **encoder) as index:
         run = index.ingest(sources, how)
-        return code_of(carry_out(run, Output.of(options, counter(sources, how.sources))))
+        summary = carry_out(run, Output.of(options, counter(sources, how.sources)))
+    if not summary.seen:
+        _point_to_import(sources)
+    return code_of(summary)
+
+
+def _point_to_import(sources: tuple[str, ...]) -> None:
+    """Say how those *sources* are judged that `twinlens encode` made."""
+    from indexer.exchange.shards import path_of  # noqa: PLC0415 - as above
+
+    for source in sources:
+        if path_of(Path(source), 0).is_file():
+            click.echo(f"twinlens: {source} holds descriptors; judge them with: twinlens import {source}", err=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 
@@ -19,9 +20,13 @@ from indexer.jobs.index import Tuning
 from indexer.records import Failure, ImageRecord, Settings, Verdict
 from indexer.stages import Stages, Stopwatch
 from indexer.store.memory import MemoryStore
+from indexer.stream import Limits
 from indexer.verdict import Rule
 
 Offer = ImageRecord | Failure
+
+Encode = Callable[[Iterable[Offer]], Iterator[Encoded]]
+"""Yields each of what it is offered as it is, in order; where and on how many machines is its own matter."""
 
 
 @dataclass(slots=True)
@@ -56,6 +61,25 @@ def prepare(folder: Path) -> None:
         raise ConfigError(f"cannot make the folder {folder}: {error.strerror}; name another --out") from error
 
 
+def here(settings: Settings, encoder: Encoder, tuning: Tuning) -> Encode:
+    """Return what encodes in this process, on threads; with thumbnails if *settings* take a second look."""
+    rule = Rule.of(settings, look_again)
+    stages = Stages(MemoryStore(settings), encoder, Stopwatch(), tuning.max_pixels, rule)
+    return partial(_encoded, stages, tuning.limits)
+
+
+def _encoded(stages: Stages, limits: Limits, offers: Iterable[Offer]) -> Iterator[Encoded]:
+    flying: deque[Offer] = deque()
+
+    def noted() -> Iterator[Offer]:
+        for offer in offers:
+            flying.append(offer)
+            yield offer
+
+    for found in pipeline.encode(noted(), stages, limits):
+        yield _row(found, flying.popleft())
+
+
 class Shards:
     """
     Encodes into a folder, shard by shard; `sums` tells what was done.
@@ -63,19 +87,18 @@ class Shards:
     Attributes:
         folder: where the shards are.
         settings: the encoder's, with its thumbnails.
+        encode: what encodes.
         size: images of a shard, rejected ones included.
         sums: so far.
 
     """
 
-    def __init__(self, folder: Path, settings: Settings, encoder: Encoder, tuning: Tuning, size: int) -> None:
+    def __init__(self, folder: Path, settings: Settings, encode: Encode, size: int) -> None:
         self.folder = folder
         self.settings = settings
+        self.encode = encode
         self.size = size
         self.sums = Sums()
-        self._limits = tuning.limits
-        rule = Rule.of(settings, look_again)
-        self._stages = Stages(MemoryStore(settings), encoder, Stopwatch(), tuning.max_pixels, rule)
 
     def fill(self, offers: Iterable[Offer]) -> Iterator[Encoded]:
         """
@@ -105,7 +128,7 @@ class Shards:
             return
         before = islice(rows_of(old), kept) if old else iter(())
         seen: list[Encoded] = []
-        after = self._encoded(chain([changed] if changed else [], offers))
+        after = self.encode(chain([changed] if changed else [], offers))
         rows = chain(self._counted(before, encoded=False), self._counted(after, encoded=True))
         write_shard(path, self.settings, _noted(rows, seen))
         yield from seen
@@ -120,17 +143,6 @@ class Shards:
                 return kept, offer
             kept += 1
         return kept, None
-
-    def _encoded(self, offers: Iterator[Offer]) -> Iterator[Encoded]:
-        flying: deque[Offer] = deque()
-
-        def noted() -> Iterator[Offer]:
-            for offer in offers:
-                flying.append(offer)
-                yield offer
-
-        for found in pipeline.encode(noted(), self._stages, self._limits):
-            yield _row(found, flying.popleft())
 
     def _counted(self, rows: Iterator[Encoded], *, encoded: bool) -> Iterator[Encoded]:
         for row in rows:

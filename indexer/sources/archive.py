@@ -31,12 +31,14 @@ class Container:
         mtime_ns: its modification time, which its members take over; nanoseconds or UNKNOWN.
         open: returns it as a new seekable stream; may raise anything.
         read_at: returns so many bytes (second) from an offset (first), from any thread; raises ImageError.
+
+    Two are the same where name and time are.
     """
 
     uri: str
     mtime_ns: int
-    open: Callable[[], BinaryIO]
-    read_at: Callable[[int, int], bytes]
+    open: Callable[[], BinaryIO] = field(compare=False)
+    read_at: Callable[[int, int], bytes] = field(compare=False)
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 
 from indexer.records import UNKNOWN, Failure, ImageRecord
 from indexer.sources.naming import offered
@@ -15,4 +16,4 @@ def from_bytes(data: bytes) -> ImageRecord | Failure:
 
 def named(uri: str, data: bytes) -> ImageRecord | Failure:
     """Return the record of an image that the caller names; the record keeps its bytes."""
-    return offered(uri, len(data), UNKNOWN, lambda: data, held=len(data))
+    return offered(uri, len(data), UNKNOWN, partial(bytes, data), held=len(data))

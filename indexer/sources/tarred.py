@@ -168,4 +168,4 @@ def _held(shelf: Shelf, uri: str, tar: tarfile.TarFile, header: tarfile.TarInfo)
     except Exception:  # noqa: BLE001 - as in guarded; what is wrong with the archive shows at the next header
         yield shelf.cut(uri)
         return
-    yield shelf.record(uri, header.size, lambda: data, held=len(data))
+    yield shelf.record(uri, header.size, partial(bytes, data), held=len(data))

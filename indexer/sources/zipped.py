@@ -5,12 +5,13 @@ from __future__ import annotations
 import weakref
 import zipfile
 from collections.abc import Iterator
-from functools import partial
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from threading import Lock
 
 from indexer.errors import ImageError
 from indexer.records import Failure
-from indexer.sources.archive import Offers, Shelf, guarded
+from indexer.sources.archive import Container, Offers, Shelf, guarded
 from indexer.sources.naming import printable
 
 _ENCRYPTED = 0x1
@@ -40,23 +41,31 @@ def members(shelf: Shelf) -> Offers:
 
 
 def _opened(shelf: Shelf) -> Iterator[_Archive]:
-    stream = shelf.container.open()
+    yield _open(shelf.container)
+
+
+def _open(container: Container) -> _Archive:
+    stream = container.open()
     try:
-        archive = _Archive(zipfile.ZipFile(stream))
+        archive = _Archive(container, zipfile.ZipFile(stream))
     except BaseException:
         stream.close()
         raise
     weakref.finalize(archive, stream.close)
-    yield archive
+    return archive
 
 
 class _Archive:
-    """An open zip archive that may be read from several threads."""
+    """An open zip archive that may be read from several threads, and sent to another process."""
 
-    def __init__(self, file: zipfile.ZipFile) -> None:
+    def __init__(self, container: Container, file: zipfile.ZipFile) -> None:
+        self._container = container
         self._zip = file
         self._lock = Lock()
         self.infos = file.infolist()
+
+    def __reduce__(self) -> tuple[type[_Elsewhere], tuple[Container]]:
+        return _Elsewhere, (self._container,)
 
     def read(self, info: zipfile.ZipInfo, max_bytes: int) -> bytes:
         """Return one member's bytes; raises ImageError."""
@@ -81,3 +90,24 @@ class _Archive:
         finally:
             with self._lock:
                 stream.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Elsewhere:
+    """What an archive is to a process that its records were sent to: opened when the first of them is read."""
+
+    container: Container
+
+    def read(self, info: zipfile.ZipInfo, max_bytes: int) -> bytes:
+        """Return one member's bytes; raises ImageError."""
+        try:
+            archive = _open_again(self.container)
+        except Exception as error:
+            reason = f"Its archive cannot be read where it is encoded ({error}); mount it there at the same place."
+            raise ImageError("unreadable", reason) from error
+        return archive.read(info, max_bytes)
+
+
+@lru_cache(maxsize=4)
+def _open_again(container: Container) -> _Archive:
+    return _open(container)

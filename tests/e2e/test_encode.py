@@ -5,28 +5,14 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pictures
 import pytest
 from commandline import Twinlens
-
-from indexer.store.milvus import open_existing
+from outcomes import rows, told
 
 SIZE = ("--shard-size", "5")
-
-
-def rows(uri: str) -> dict[str, tuple[object, ...]]:
-    """Return all that a collection holds, comparable bit by bit."""
-    with closing(open_existing(uri, "images")) as store:
-        return {entry.uri: (entry, entry.descriptor.tobytes(), entry.thumbnail) for entry in store.entries()}
-
-
-def told(result: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the rows of images, without what only one who has the file can tell."""
-    return [{name: value for name, value in row.items() if name != "size"} for row in result[:-1]]
 
 
 def times(folder: Path) -> dict[str, int]:
@@ -110,3 +96,15 @@ def test_a_folder_of_something_else_is_refused(twinlens: Twinlens, shared_photos
     result = twinlens(*command, shared_photos, "--exclude", "[bcz]-*")
     assert (result.code, "holds 3 shards of images that the sources offer no more" in result.err) == (2, True)
     assert times(tmp_path / "made").keys() == before.keys()
+
+
+def test_ingest_names_the_command_for_descriptors(twinlens: Twinlens, tmp_path: Path) -> None:
+    """Who ingests a folder of shards is told what judges them; of an empty folder nothing is said."""
+    folder = pictures.folder(tmp_path / "photos", count=1)
+    twinlens("encode", folder, "--out", tmp_path / "made")
+    (tmp_path / "empty").mkdir()
+    said = [twinlens("ingest", tmp_path / name, "--uri", tmp_path / "a.db").err for name in ("made", "empty")]
+    assert said == [
+        f"twinlens: {tmp_path}/made holds descriptors; judge them with: twinlens import {tmp_path}/made\n",
+        "",
+    ]

@@ -7,6 +7,7 @@ import gzip
 import io
 import lzma
 import os
+import pickle
 import tarfile
 import tracemalloc
 import zipfile
@@ -330,6 +331,19 @@ def test_members_are_read_from_many_threads(tmp_path: Path, ending: str) -> None
     records = list(open_items([path]))
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(read, records)) == [data for _, data in members]
+
+
+@pytest.mark.parametrize("ending", [".tar", ".tar.gz", ".zip"])
+def test_records_can_be_read_in_another_process(tmp_path: Path, ending: str) -> None:
+    """What a cluster's worker gets of a record gives the same bytes, or says that the archive is not there."""
+    path = saved(tmp_path, f"x{ending}", PACKERS[ending](tar_of(THREE)) if ending in PACKERS else zip_of(THREE))
+    sent = pickle.dumps(list(open_items([path])))
+    assert list(map(read, pickle.loads(sent))) == [b"bee", b"ay", b""]
+    os.utime(path, ns=(1, 1))
+    sent = pickle.dumps(list(open_items([path])))
+    path.unlink()
+    gone = {".tar": "vanished", ".tar.gz": b"bee", ".zip": "unreadable"}
+    assert read(pickle.loads(sent)[0]) == gone[ending]
 
 
 def test_an_archive_is_closed_when_its_last_record_is_gone(tmp_path: Path) -> None:
