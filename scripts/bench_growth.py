@@ -21,11 +21,12 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from measuring import ROOT, Sheet, Spent, at_address, median, timed, twinlens, versions
+from measuring import ROOT, Place, Sheet, Spent, at_address, median, timed, twinlens, versions
 
 PACKAGES = ("twinlens", "pymilvus", "milvus-lite", "faiss-cpu", "onnxruntime", "numpy")
 SURROUNDINGS = {"PYTHONPATH": str(ROOT)}
 HEAD = ("entries", "ingest of one s", "ingest s", "ms an image", "cost / at first", "query s", "peak MiB")
+FILLED = ("entries", "fill s", "rows/s", "server MiB", "disk MiB")
 
 
 def fill(uri: str, collection: str, count: int) -> None:
@@ -50,19 +51,19 @@ def fill(uri: str, collection: str, count: int) -> None:
 
 
 def empty(uri: str, collection: str, folder: str) -> None:
-    """Delete what was ingested from *folder*."""
+    """Delete what was ingested from *folder*; reading what there is would take longer than the rounds."""
     from indexer.jobs.index import Where, open_entries  # noqa: PLC0415 - as above
 
     store = open_entries(Where(uri, collection))
-    written = [entry for entry in store.entries() if entry.uri.startswith(folder)]
+    written = [str(path) for path in Path(folder).rglob("*.jpg")]
     for originals in (True, False):
-        store.remove([entry.uri for entry in written if entry.is_original is originals], originals=originals)
+        store.remove(written, originals=originals)
     store.close()
 
 
-def beside(task: str, *arguments: object) -> None:
+def beside(task: str, *arguments: object) -> Spent:
     """Do `fill` or `empty` in a process of its own."""
-    timed([sys.executable, __file__, task, *map(str, arguments)], environment=SURROUNDINGS)
+    return timed([sys.executable, __file__, task, *map(str, arguments)], environment=SURROUNDINGS)[0]
 
 
 def measured(command: Sequence[str | Path]) -> Spent:
@@ -90,11 +91,20 @@ def kept(uri: str, collection: str, folder: Path) -> tuple[Spent, Spent, Spent]:
         return one_round(str(copy), collection, folder)
 
 
+def filled(at: Place, counts: Sequence[int]) -> Sheet:
+    """Make the collections, and print what each took; memory and disk are those of all so far."""
+    sheet = Sheet()
+    sheet.begin(*FILLED)
+    for count in counts:
+        spent = beside("fill", *place_of(at.uri, count), count)
+        sheet.add(count, spent.wall_s, count / spent.wall_s, at.held_mb(), at.disk_mb())
+    print()
+    return sheet
+
+
 def bench(sheet: Sheet, uri: str, options: argparse.Namespace, folder: Path) -> None:
     """Print a row for each size."""
     places = {count: place_of(uri, count) for count in options.counts}
-    for count, place in places.items():
-        beside("fill", *place, count)
     rounds: dict[int, list[tuple[Spent, Spent, Spent]]] = {count: [] for count in places}
     for _ in range(options.runs):
         for count, place in places.items():
@@ -152,10 +162,12 @@ def _measure(arguments: Sequence[str]) -> None:
         helped = median([measured(twinlens("--help")) for _ in range(5)])
         print(f"twinlens --help: {helped.wall_s:.2f} s; {options.images} pictures, medians of {options.runs} rounds\n")
         sheet = Sheet()
-        with at_address(options.uri) as (uri, _):
-            bench(sheet, uri, options, Path(temporary))
+        with at_address(options.uri) as place:
+            made = filled(place, options.counts)
+            bench(sheet, place.uri, options, Path(temporary))
         if options.json:
-            told = {"arguments": list(arguments), "versions": found, "help_s": helped.wall_s, "rows": sheet.rows}
+            told = {"arguments": list(arguments), "versions": found, "help_s": helped.wall_s}
+            told |= {"filled": made.rows, "rows": sheet.rows}
             options.json.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 

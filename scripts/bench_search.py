@@ -38,10 +38,10 @@ from typing import Any
 
 import numpy as np
 from descriptors import (
+    DATA,
     NORM,
     SEED,
     SETTINGS,
-    alike,
     batches,
     digest_of,
     edits,
@@ -52,7 +52,7 @@ from descriptors import (
     within,
 )
 from indexes import WAYS, asking, indexes, rebuilt
-from measuring import Sheet, at_address, resident_mb, versions
+from measuring import Place, Sheet, at_address, resident_mb, versions
 
 from indexer.records import Matrix
 from indexer.store import lite
@@ -218,14 +218,16 @@ SEARCH_COLUMNS = [
     "recall %",
     "cut short",
     "MiB",
+    "disk MiB",
 ]
 
 
-def bench_search(sheet: Sheet, uri: str, options: argparse.Namespace, pid: int | None) -> None:
-    """Print a row for each number of rows, kind of data and index; *pid* is the server's, where it is known."""
+def bench_search(sheet: Sheet, place: Place, options: argparse.Namespace) -> None:
+    """Print a row for each number of rows, kind of data and index."""
     sheet.begin(*SEARCH_COLUMNS)
-    for count, kind in itertools.product(options.counts, ("apart", "alike")):
-        stored = points(count, NORM, SEED) if kind == "apart" else alike(count)
+    uri = place.uri
+    for count, kind in itertools.product(options.counts, options.data):
+        stored = DATA[kind](count)
         asked = questions(stored, options.queries)
         truth = within(stored, asked)
         name = f"search_{count}_{time.time_ns()}"
@@ -234,25 +236,24 @@ def bench_search(sheet: Sheet, uri: str, options: argparse.Namespace, pid: int |
         start = time.perf_counter()
         with closing(open_existing(uri, name)) as store:
             opened_s, built = time.perf_counter() - start, None
-            for label, way in indexes(uri, count, tuple(options.index)).items():
+            for label, way in indexes(uri, count, tuple(options.index), options.lists).items():
                 build_s = None
                 if way and way[0] != built:
                     built, build_s = way[0], rebuilt(store.table, way[0])
                 if way:
                     asking(store.table, way[1])
-                found = _answers(store, asked, truth)
-                sheet.add(count, kind, label, count / put_s, opened_s, build_s, *found, _held_mb(uri, pid, stored))
+                found = answers(store, asked, truth)
+                held = _held_mb(place, stored), place.disk_mb()
+                sheet.add(count, kind, label, count / put_s, opened_s, build_s, *found, *held)
             store.table.client.drop_collection(name)
 
 
-def _held_mb(uri: str, pid: int | None, stored: Matrix) -> int | None:
+def _held_mb(place: Place, stored: Matrix) -> float | None:
     """Return what the server holds, if it is ours, or this process without the benchmark's own vectors."""
-    if is_server(uri):
-        return round(resident_mb(pid) or 0.0) if pid else None
-    return round((resident_mb() or 0.0) - stored.nbytes / 2**20)
+    return place.held_mb() if is_server(place.uri) else (resident_mb() or 0.0) - stored.nbytes / 2**20
 
 
-def _answers(store: MilvusStore, asked: Matrix, truth: list[set[int]]) -> Iterator[object]:
+def answers(store: MilvusStore, asked: Matrix, truth: list[set[int]]) -> Iterator[object]:
     """Yield the columns that tell of answers: times of single ones, rate of many, and what was found of the truth."""
     store.near(asked[:1])
     singles = []
@@ -300,6 +301,8 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("uri", help="a Milvus Lite path, a server's address, or `server`")
     parser.add_argument("counts", type=int, nargs="+", help="rows")
     parser.add_argument("--queries", type=int, default=300, help="queries of `search` (300)")
+    parser.add_argument("--data", nargs="+", choices=list(DATA), default=list(DATA), help="of `search` (both)")
+    parser.add_argument("--lists", type=int, default=0, help="of an IVF index (four times the root of the rows)")
     parser.add_argument("--json", type=Path, help="write the table to this file, too")
     parser.add_argument("--index", nargs="+", default=[""], metavar="NAME", help="only those whose name starts so")
     options = parser.parse_args(arguments)
@@ -308,12 +311,12 @@ def main(arguments: Sequence[str]) -> None:
     print(", ".join(f"{name} {value}" for name, value in found.items()) + f"; {SETTINGS}; seed {SEED};")
     print(f"flush every {lite.FLUSH_ROWS} rows; {lite.SEARCH_BYTES >> 20} MB a search\n")
     sheet = Sheet()
-    with at_address(options.uri) as (uri, pid):
+    with at_address(options.uri) as place:
         plain = {"pace": bench_pace, "store": bench_store, "look": bench_look, "ways": bench_ways}
         if options.task == "search":
-            bench_search(sheet, uri, options, pid)
+            bench_search(sheet, place, options)
         else:
-            plain[options.task](sheet, uri, options.counts)
+            plain[options.task](sheet, place.uri, options.counts)
     if options.json:
         told: dict[str, Any] = {"versions": found, "arguments": list(arguments), "rows": sheet.rows}
         options.json.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")

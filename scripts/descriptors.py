@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -48,6 +48,13 @@ def alike(count: int) -> Matrix:
         stored[start : start + size] = group
         start += size
     return stored
+
+
+DATA: dict[str, Callable[[int], Matrix]] = {
+    "apart": lambda count: points(count, NORM, SEED),
+    "alike": alike,
+}
+"""Kinds of data, by name: the function that draws so many rows."""
 
 
 def questions(stored: Matrix, count: int) -> Matrix:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -144,11 +144,46 @@ def _pages(pid: int | str) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1])
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """
+    Where collections are kept.
+
+    Attributes:
+        uri: a Milvus Lite path, or a server's address.
+        pid: the process id of a server that was started for the while.
+        folder: all that this server wrote.
+    """
+
+    uri: str
+    pid: int | None = None
+    folder: Path | None = None
+
+    def held_mb(self) -> float | None:
+        """Return the MiB that the server holds in memory, Linux's cached files not counted; None where not known."""
+        return resident_mb(self.pid) if self.pid else None
+
+    def disk_mb(self) -> float | None:
+        """Return the MiB that the data take on disk, a log that will be cut included; None where not known."""
+        root = self.folder or Path(self.uri)
+        return _size(root) / 2**20 if root.is_dir() else None
+
+
+def _size(root: Path) -> int:
+    """Return the bytes of all files below *root*; one that goes away meanwhile has none."""
+    sizes = 0
+    for folder, _, files in os.walk(root):
+        for name in files:
+            with suppress(OSError):
+                sizes += Path(folder, name).stat().st_size
+    return sizes
+
+
 @contextmanager
-def at_address(uri: str) -> Iterator[tuple[str, int | None]]:
-    """Yield the address, and the process id of a server that was started because *uri* is `server`."""
+def at_address(uri: str) -> Iterator[Place]:
+    """Yield where *uri* is: `server` is a Milvus server that runs for the while."""
     if uri != "server":
-        yield uri, None
+        yield Place(uri)
         return
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         command: list[str | Path] = [sys.executable, ROOT / "tests" / "milvus_server.py", folder, "pace=usual"]
@@ -158,5 +193,5 @@ def at_address(uri: str) -> Iterator[tuple[str, int | None]]:
             address = process.stdout.readline().strip()
             if not address:
                 sys.exit("the Milvus server did not start; it needs the package milvus (extra test)")
-            yield address, process.pid
+            yield Place(address, process.pid, Path(folder))
             process.stdin.close()

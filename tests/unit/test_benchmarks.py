@@ -17,6 +17,7 @@ SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 sys.path.append(str(SCRIPTS))
 
 import bench_ingest  # noqa: E402 - scripts are no package
+import bench_scale  # noqa: E402 - as above
 import bench_search  # noqa: E402 - as above
 import descriptors  # noqa: E402 - as above
 import indexes  # noqa: E402 - as above
@@ -152,8 +153,8 @@ def test_questions_have_the_answers_that_they_are_made_for() -> None:
 def test_a_search_is_measured_against_brute_force(lite_uri: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The table has a row for each kind of data and index, and the store's own index finds everything."""
     sheet = measuring.Sheet()
-    options = argparse.Namespace(counts=[600], queries=30, index=["as it is"])
-    bench_search.bench_search(sheet, lite_uri, options, None)
+    options = argparse.Namespace(counts=[600], data=["apart", "alike"], queries=30, index=["as it is"], lists=0)
+    bench_search.bench_search(sheet, measuring.Place(lite_uri), options)
     assert [(row["data"], row["index"]) for row in sheet.rows] == [("apart", "as it is"), ("alike", "as it is")]
     assert [row["recall %"] for row in sheet.rows] == [100.0, 100.0]
     assert capsys.readouterr().out.startswith("| rows | data | index |")
@@ -162,10 +163,41 @@ def test_a_search_is_measured_against_brute_force(lite_uri: str, capsys: pytest.
 def test_indexes_suit_the_back_end() -> None:
     """A server has more indexes to choose from than Milvus Lite, and a choice is by the beginning of a name."""
     assert list(indexes.indexes("a.db", 10_000)) == ["as it is", "HNSW, ef 128"]
-    assert list(indexes.indexes("http://host:19530", 10_000, ("IVF",))) == [
+    assert list(indexes.indexes("http://host:19530", 10_000, ("IVF_FLAT",))) == [
         "IVF_FLAT, 16 of 512 lists",
         "IVF_FLAT, 128 of 512 lists",
+        "IVF_FLAT, 512 of 512 lists",
     ]
+    assert list(indexes.indexes("http://host:19530", 10_000, ("SCANN, 8",), lists=8)) == ["SCANN, 8 of 8 lists"]
+
+
+@pytest.mark.server
+def test_a_search_is_timed_by_its_size(server_uri: str) -> None:
+    """The table has a row for each state, size and consistency; look-ups are always strongly consistent."""
+    sheet = measuring.Sheet()
+    options = argparse.Namespace(counts=[300], data=["alike"])
+    bench_scale.scan(sheet, measuring.Place(server_uri), options)
+    assert [(row["state"], row["at once"]) for row in sheet.rows[::2]] == [
+        (state, size) for state in ("as written", "flushed") for size in bench_scale.SIZES
+    ]
+    assert all((row["by bytes"] is None) is (row["reads"] == "Bounded") for row in sheet.rows)
+
+
+@pytest.mark.server
+def test_an_index_is_asked_before_its_rows_are_settled(server_uri: str) -> None:
+    """The store's own index finds everything right after it was written."""
+    sheet = measuring.Sheet()
+    options = argparse.Namespace(counts=[600], data=["alike"], queries=30, index=["as it is"], lists=0)
+    bench_scale.grown(sheet, measuring.Place(server_uri), options)
+    assert [row["recall %"] for row in sheet.rows] == [100.0]
+
+
+def test_a_place_knows_what_it_takes_on_disk(tmp_path: Path) -> None:
+    """All files below a place count, and a server elsewhere has no size."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "log").write_bytes(bytes(1 << 20))
+    assert measuring.Place(str(tmp_path)).disk_mb() == 1.0
+    assert measuring.Place("http://host:19530").disk_mb() is None
 
 
 def test_a_process_knows_what_it_holds() -> None:
