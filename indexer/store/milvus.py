@@ -20,7 +20,7 @@ from indexer.errors import ConfigError, StoreError
 from indexer.records import Counts, Entry, Head, Hits, Match, Matrix, Settings, Vector, entry_id
 from indexer.store.access import NO_TLS, Tls, check_address, database_of, tls_options
 from indexer.store.check import check_entries, check_queries
-from indexer.store.collection import BOUNDED, LIMIT, STRONG, Collection, Found, Row
+from indexer.store.collection import BOUNDED, LIMIT, Collection, Found, Row
 from indexer.store.door import CONNECT_S, Caller, is_server, library, shown
 from indexer.store.lite import LiteCollection, checked_path, hold
 from indexer.store.rows import (
@@ -280,9 +280,9 @@ class MilvusStore:
             for key, squared in found
             if key not in rows or not _agrees(query, rows[key], squared)
         }
-        return {key: row for key, row in rows.items() if key not in doubtful} | self._got(doubtful, STRONG)
+        return {key: row for key, row in rows.items() if key not in doubtful} | self._got(doubtful)
 
-    def _got(self, keys: set[str], consistency: str) -> dict[str, Row]:
+    def _got(self, keys: set[str], consistency: str = "") -> dict[str, Row]:
         rows: dict[str, Row] = {}
         for part in _parts(sorted(keys), _KEYS):
             rows |= self.table.get(part, NEAR, consistency)

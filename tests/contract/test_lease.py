@@ -21,6 +21,7 @@ from pymilvus import MilvusClient
 
 from indexer.errors import ConfigError, LockHeld, StoreError
 from indexer.records import Entry, Settings
+from indexer.store.collection import SESSION, STRONG
 from indexer.store.holder import Holder
 from indexer.store.lease import Pace
 from indexer.store.lease_record import Record, name_of, without_leases
@@ -192,6 +193,47 @@ def test_a_killed_holder_of_this_host_blocks_nobody(server_uri: str, name: str) 
             start = time.monotonic()
             store.put([entry("a")])
             assert time.monotonic() - start < 2
+
+
+@pytest.mark.parametrize("turn", range(3))
+def test_a_writer_reads_what_was_written_before(server_uri: str, name: str, turn: int) -> None:
+    """What another process wrote last is seen at once; so is that beside one's own, by reads that wait for no tick."""
+    theirs, ours = f"theirs {turn}", f"ours {turn}"
+    with writer(server_uri, name) as send, closing(open_existing(server_uri, name)) as store:
+        assert send(theirs) == "written"
+        send.process.kill()  # type: ignore[attr-defined]
+        send.process.wait()  # type: ignore[attr-defined]
+        store.claim()
+        assert (store.table.newest, set(store.get([theirs]))) == (STRONG, {theirs})
+        store.put([entry(ours)])
+        assert (store.table.newest, set(store.get([theirs, ours]))) == (SESSION, {theirs, ours})
+        assert {theirs, ours} <= {match.uri for match in store.near(np.zeros((1, 2), np.float32))[0].matches}
+        store.put([dataclasses.replace(entry(theirs), size=2)])
+        assert store.get([theirs])[theirs].size == 2
+
+
+@pytest.mark.parametrize("turn", range(3))
+def test_a_writer_reads_what_it_has_deleted(server_uri: str, name: str, turn: int) -> None:
+    """A deletion is seen by the next read, also between writes; the server tells its time of writes only."""
+    kept, gone = f"kept {turn}", f"gone {turn}"
+    with closing(open_existing(server_uri, name)) as store:
+        store.put([entry(kept), entry(gone)])
+        store.remove([gone], originals=True)
+        assert set(store.get([kept, gone])) == {kept}
+        store.put([dataclasses.replace(entry(kept), size=2)])
+        assert set(store.get([kept, gone])) == {kept}
+
+
+def test_who_lost_the_lease_reads_what_others_wrote(server_uri: str, name: str) -> None:
+    """A writer that slept until another took its place reads consistently with all again."""
+    with closing(open_existing(server_uri, name)) as sleeper, closing(open_existing(server_uri, name)) as other:
+        sleeper.table.pace = ASLEEP
+        sleeper.put([entry("first")])
+        other.table.pace = QUICK
+        other.put([entry("second")])
+        with pytest.raises(StoreError):
+            sleeper.put([entry("late")])
+        assert sleeper.table.newest == STRONG
 
 
 def test_a_suspended_writer_is_replaced_and_told(server_uri: str, name: str, caplog: pytest.LogCaptureFixture) -> None:
