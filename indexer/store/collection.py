@@ -61,6 +61,12 @@ class Collection:
     index: ClassVar[dict[str, Any]] = {"index_type": "FLAT"}
     search_params: ClassVar[dict[str, Any]] = {"metric_type": "L2", "params": {}}
     page: ClassVar[int] = 2000
+    limits: ClassVar[Sequence[int]] = (16, 128, 1024, LIMIT)
+    """
+    How many of the nearest are asked for, one after another, until all within the radius are among them.
+
+    FLAT reads every vector for each of these, so few: at a million rows 16 cost as much as 2 (scripts/bench_scale.py).
+    """
 
     def __init__(self, client: Any, name: str, call: Caller) -> None:  # noqa: ANN401 - pymilvus has no types
         self.client = client

@@ -186,6 +186,8 @@ class LiteCollection(Collection):
     index: ClassVar[dict[str, Any]] = {"index_type": "IVF_FLAT", "params": {"params": {"nlist": 1}}}
     search_params: ClassVar[dict[str, Any]] = {"metric_type": "L2", "params": {"nprobe": 65536}}
     page: ClassVar[int] = LIMIT
+    limits: ClassVar[Sequence[int]] = (2, 8, 32, 128, 512, 2048, 8192, LIMIT)
+    """Each hit costs more here than on a server."""
 
     def __init__(self, file: LiteFile, name: str, timeout_s: float) -> None:
         self._file = file

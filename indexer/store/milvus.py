@@ -45,8 +45,6 @@ TIMEOUT_S = 120.0
 """The most seconds that one call may take, its repetitions through an outage (a restart) included."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
-_FIRST_LIMIT = 2
-_GROWTH = 4
 _ROUNDING = 1e-5
 """Squared distances are reported in float32: off by up to 2e-7 of themselves, so by less than this."""
 
@@ -248,14 +246,15 @@ class MilvusStore:
         """Ask for more and more of the nearest until the farthest is outside the radius, or *most* lie nearer."""
         edge = metric.to_squared(self.settings.radius) * (1 + _ROUNDING)
         inside: list[list[Found]] = [[] for _ in queries]
-        waiting, cut, limit = list(range(len(queries))), list[int](), _FIRST_LIMIT
-        while waiting and limit <= LIMIT:
+        waiting, cut = list(range(len(queries))), list[int]()
+        for limit in self.table.limits:
+            if not waiting:
+                break
             for index, found in zip(waiting, self._nearest(queries[waiting], limit), strict=True):
                 inside[index] = [(key, squared) for key, squared in found if squared < edge]
             full = [index for index in waiting if len(inside[index]) == limit]
             cut += [index for index in full if _nearer(inside[index]) >= most]
             waiting = [index for index in full if _nearer(inside[index]) < most]
-            limit = limit + 1 if limit == LIMIT else min(limit * _GROWTH, LIMIT)
         rows = self._rows_of(queries, inside)
         return [
             self._judged(query, [rows[key] for key, _ in found if key in rows], most, more=index in (*waiting, *cut))
