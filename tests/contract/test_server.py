@@ -47,6 +47,19 @@ def test_more_rows_than_one_reply_holds(server_uri: str) -> None:
         assert (len(hits.matches), hits.truncated) == (16_384, True)
 
 
+@pytest.mark.server
+@pytest.mark.parametrize(("others", "limits"), [(15, [16]), (16, [16, 128])])
+def test_a_few_neighbours_take_one_search(server_uri: str, others: int, limits: list[int]) -> None:
+    """A server reads all vectors for a search, so a second one comes only where the first reply was full."""
+    asked: list[int] = []
+    with closing(open_store(server_uri, f"few_{others}", SETTINGS)) as store:
+        store.put([entry(f"{n}") for n in range(others)])
+        search = store.table.near
+        vars(store.table)["near"] = lambda queries, limit: asked.append(limit) or search(queries, limit)
+        (hits,) = store.near(np.zeros((1, 2), dtype=np.float32))
+    assert (len(hits.matches), asked) == (others, limits)
+
+
 CERTIFICATES = """
 set -e
 new="-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
