@@ -8,7 +8,7 @@ from model.decode import MAX_PIXELS, Decoded, DecodeError, decode_image
 __all__ = ["MAX_PIXELS", "Decoded", "decode"]
 
 
-def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, target_px: int | None = None) -> Decoded:
+def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, least_px: int | None = None) -> Decoded:
     """
     Decode a file's bytes; see `model.decode.decode_image` for the arguments.
 
@@ -17,6 +17,6 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, target_px: int | None =
 
     """
     try:
-        return decode_image(data, max_pixels=max_pixels, target_px=target_px)
+        return decode_image(data, max_pixels=max_pixels, least_px=least_px)
     except DecodeError as error:
         raise ImageError(error.kind, error.reason) from error

@@ -102,7 +102,7 @@ class Stages:
         if candidate.data is None:
             raise AssertionError("describe comes after read")
         with self.clock("decode"):
-            image = decode(candidate.data, max_pixels=self.max_pixels, target_px=self.encoder.spec.input_size)
+            image = decode(candidate.data, max_pixels=self.max_pixels, least_px=self.encoder.spec.least_px)
         with self.clock("encode"):
             descriptor = self.encoder.embed([image.pixels])[0]
         with self.clock("thumbnail"):

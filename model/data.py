@@ -153,7 +153,7 @@ def _pixels(read: tuple[_Offer, bytes], short_side: int | None) -> tuple[_Offer,
     """Decode a file's bytes; None when they are no readable image."""
     offer, data = read
     try:
-        pixels: Pixels = decode_image(data, target_px=None if short_side is None else short_side // 2).pixels
+        pixels: Pixels = decode_image(data, least_px=None if short_side is None else 3 * (short_side // 2)).pixels
     except DecodeError:
         return offer, None
     return offer, pixels if short_side is None else reduced(pixels, short_side)

@@ -32,9 +32,6 @@ from model.rgb import Pixels, as_rgb
 MAX_PIXELS = 200_000_000
 """Pixels of the largest image that is decoded by default; 600 MB as RGB."""
 
-_DRAFT_FACTOR = 3
-"""Scaled JPEG decoding keeps both sides at least so many times as long as the encoder's input."""
-
 _PLUGINS = {
     "AVIF": ("PIL.AvifImagePlugin", "AvifImageFile"),
     "BMP": ("PIL.BmpImagePlugin", "BmpImageFile"),
@@ -98,7 +95,7 @@ class Decoded:
     One decoded image.
 
     Attributes:
-        pixels: uint8 RGB (H, W, 3), upright, read-only; smaller than the image where *target_px* allowed it.
+        pixels: uint8 RGB (H, W, 3), upright, read-only; smaller than the image where *least_px* allowed it.
         width: pixels of the full image, after EXIF orientation.
         height: likewise.
         format: Pillow's name of the file format, such as `JPEG`.
@@ -121,7 +118,7 @@ def decode_image(
     source: bytes | str | os.PathLike[str] | BinaryIO,
     *,
     max_pixels: int = MAX_PIXELS,
-    target_px: int | None = None,
+    least_px: int | None = None,
 ) -> Decoded:
     """
     Decode a file's bytes, a path, or a binary file object (from where it stands).
@@ -129,8 +126,8 @@ def decode_image(
     Args:
         source: the image.
         max_pixels: images with more are refused, before they are decoded.
-        target_px: side in pixels of the encoder's input. A JPEG that is much larger is decoded at 1/2, 1/4 or
-            1/8 of its size, which is faster; both sides stay at least three times as long as this.
+        least_px: pixels that suffice (see `EncoderSpec.least_px`). A JPEG whose sides both stay at least as long
+            as this is decoded at 1/2, 1/4 or 1/8 of its size, which is faster.
 
     Raises:
         DecodeError: it is no image, or one that cannot be used.
@@ -139,7 +136,7 @@ def decode_image(
     data = _bytes_of(source)
     name = _identified(data)
     try:
-        return _decode(name, data, max_pixels, target_px)
+        return _decode(name, data, max_pixels, least_px)
     except (DecodeError, KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # decoders raise anything on hostile bytes; those in Rust even panic
@@ -182,15 +179,15 @@ def _identified(data: bytes) -> str:
     raise DecodeError("not-an-image", sniff.other_of(data))
 
 
-def _decode(name: str, data: bytes, max_pixels: int, target_px: int | None) -> Decoded:
+def _decode(name: str, data: bytes, max_pixels: int, least_px: int | None) -> Decoded:
     _check_size(sniff.size_of(name, data), max_pixels)
     noisy = name == "TIFF" or (name == "PNG" and b"acTL" in data)
     with _silence(noisy or name in ("AVIF", "HEIF")):
         image = _open(name, data)
     _check_pixels(image, max_pixels)
     full = image.size
-    if name == "JPEG" and target_px:
-        image.draft(None, (_DRAFT_FACTOR * target_px,) * 2)
+    if name == "JPEG" and least_px:
+        image.draft(None, (least_px, least_px))
     drafted = image.size != full
     with _silence(noisy):
         image.load()

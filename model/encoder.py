@@ -51,10 +51,7 @@ class Encoder:
         Raises:
             DecodeError: it is no readable image.
         """
-        if isinstance(image, Image):
-            pixels = to_rgb(image)
-        else:
-            pixels = decode_image(image, target_px=self.spec.input_size).pixels
+        pixels = to_rgb(image) if isinstance(image, Image) else decode_image(image, least_px=self.spec.least_px).pixels
         descriptor: npt.NDArray[np.float32] = self.embed([pixels])[0]
         return descriptor
 

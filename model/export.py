@@ -51,6 +51,7 @@ class ExportConfig:
         layout: of the network.
         input_size: pixels of each side of the network's input.
         interpolation: name of the Pillow filter that reaches it.
+        headroom: see EncoderSpec; with 1.4 instead of 3 edited JPEGs of 0.17 megapixels are found as often.
         floor: see whitening.fit.
         tune: see tune.
         target: false positives per pair of held-out pictures that are allowed at the radius.
@@ -61,6 +62,7 @@ class ExportConfig:
     layout: Layout = field(default_factory=lambda: Layout(depth=11, taps=(5, 8)))
     input_size: int = 192
     interpolation: str = "BILINEAR"
+    headroom: float = 1.4
     floor: float = 0.1
     tune: TuneConfig = field(default_factory=TuneConfig)
     target: float = 1e-6
@@ -143,6 +145,7 @@ def _spec(config: ExportConfig, scale: float = 1.0) -> EncoderSpec:
         std=(128.0, 128.0, 128.0),
         scale=scale,
         radius=DEFAULT_RADIUS,
+        headroom=config.headroom,
         weights_bytes=0,
         weights_sha256="",
     )

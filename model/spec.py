@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from math import ceil
 
 DEFAULT_RADIUS = 0.01
 """Euclidean; the distance below which the shipped encoder calls two images copies."""
@@ -19,6 +20,9 @@ DEFAULT_RADIUS = 0.01
 METADATA_KEY = "twinlens.spec"
 """The metadata entry that holds the spec as JSON."""
 
+
+FULL_HEADROOM = 3.0
+"""The headroom of files that were written before it was there."""
 
 _DECIDES_NOTHING = frozenset({"name", "radius", "inner_radius"})
 """Fields that change no descriptor."""
@@ -47,6 +51,8 @@ class EncoderSpec:
         weights_sha256: of that part, 64 hexadecimal digits.
         inner_radius: Euclidean; within it two images are copies without a second look; decides nothing about
             descriptors. Files that were written before it was there have none, which is 0.
+        headroom: a JPEG is decoded at a half, a quarter or an eighth of its size as long as both sides stay at least
+            so many times *input_size*.
     """
 
     name: str
@@ -61,13 +67,21 @@ class EncoderSpec:
     weights_bytes: int
     weights_sha256: str
     inner_radius: float = 0.0
+    headroom: float = FULL_HEADROOM
 
     @property
     def fingerprint(self) -> str:
         """A short stable text: two encoders that share it give the same descriptors."""
         decides = {key: value for key, value in asdict(self).items() if key not in _DECIDES_NOTHING}
+        if self.headroom == FULL_HEADROOM:
+            del decides["headroom"]  # so that older files keep their fingerprint
         digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
         return f"{self.architecture}-{self.input_size}px-{self.dim}d-{digest[:16]}"
+
+    @property
+    def least_px(self) -> int:
+        """Pixels that both sides of a picture decoded at a reduced scale must keep."""
+        return ceil(self.headroom * self.input_size)
 
     def to_metadata(self) -> dict[str, str]:
         """Return the entries to write into the file."""

@@ -29,8 +29,8 @@ def as_an_ingest() -> Callable[[Path], object]:
     from model import load_encoder  # noqa: PLC0415 - its memory is not the full decoder's
     from model.decode import decode_image  # noqa: PLC0415 - as above
 
-    side = load_encoder(device="cpu").spec.input_size
-    return lambda path: decode_image(path.read_bytes(), target_px=side)
+    least_px = load_encoder(device="cpu").spec.least_px
+    return lambda path: decode_image(path.read_bytes(), least_px=least_px)
 
 
 def main(folder: str, threads: str, scale: str = "full") -> None:

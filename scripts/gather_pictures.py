@@ -80,7 +80,7 @@ def read(path: Path) -> Pixels | None:
             sides = sorted(image.size)
         if sides[0] < LEAST_SIDE or sides[1] > LONGEST * sides[0]:
             return None
-        pixels: Pixels = reduced(decode_image(data, target_px=SHORT_SIDE // 2).pixels, SHORT_SIDE)
+        pixels: Pixels = reduced(decode_image(data, least_px=3 * (SHORT_SIDE // 2)).pixels, SHORT_SIDE)
     except (OSError, DecodeError, Image.DecompressionBombError):
         return None
     return pixels if (pixels @ GREY_WEIGHTS).std() >= FLAT else None

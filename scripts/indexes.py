@@ -8,7 +8,6 @@ import time
 from indexer.records import Matrix
 from indexer.store.collection import Collection
 from indexer.store.door import is_server
-from indexer.store.lite import LiteCollection
 
 WAYS: dict[str, tuple[dict[str, object], list[dict[str, int]]]] = {
     "FLAT": ({"index_type": "FLAT"}, [{}]),
@@ -75,13 +74,7 @@ def rebuilt(table: Collection, index: dict[str, object], most_s: float = 3600.0)
     client.release_collection(table.name)
     client.drop_index(table.name, "descriptor")
     build = {key: value for key, value in index.items() if key != "index_type"}
-    made = client.prepare_index_params()
-    made.add_index(
-        "descriptor",
-        metric_type="L2",
-        index_type=index["index_type"],
-        params={"params": build} if isinstance(table, LiteCollection) else build,
-    )
+    made = table.index_params({"index_type": index["index_type"], "params": build})
     start = time.perf_counter()
     client.create_index(table.name, made)
     while client.describe_index(table.name, "descriptor").get("pending_index_rows", 0):

@@ -83,8 +83,18 @@ def cli() -> None:
     """  # noqa: D301 - click wants the character \b itself
 
 
+THREADS_ARE_OURS = {"OPENBLAS_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "OPENCV_FOR_THREADS_NUM": "1"}
+"""
+What NumPy, faiss and OpenCV are told, by the environment that they read when loaded, unless the user tells them more.
+
+Their arrays here are small, and other images wait: a thread of theirs that spins takes a core from those that decode.
+"""
+
+
 def main() -> None:
     """Run the command line and exit with the code of what happened."""
+    for name, value in THREADS_ARE_OURS.items():
+        os.environ.setdefault(name, value)
     gc.disable()  # a seventh of the start would be garbage collections among imports; runs.py turns it on again
     for name in ("stdout", "stderr"):  # closed, as by `2>&-`: what would be said is said to nobody
         if getattr(sys, name) is None:

@@ -213,7 +213,7 @@ def open_index(  # noqa: PLR0913 - options by name
     where = Where(where) if isinstance(where, str) else where
     with ThreadPoolExecutor(1) as beside:
         loading = beside.submit(encode.load, weights, device)
-        prepare_library()
+        prepare_library(where.uri)
         encoder = loading.result()
     return open_with(encoder, where, radius=radius, second_look=second_look, create=create)
 

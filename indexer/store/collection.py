@@ -7,7 +7,7 @@ One collection on a Milvus server: the few calls that the store makes, and what 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from indexer.errors import ConfigError
@@ -43,6 +43,9 @@ LIMIT = 16384
 WHOLE_PAGE = 2000
 """Rows of a page with vectors and thumbnails: 16,384 of them take half a gigabyte on Lite, and are no faster."""
 
+INDEXED = {"field_name": "descriptor", "metric_type": "L2"}
+"""What every index of the store is made for."""
+
 LOAD_S = 600.0
 """The most seconds that loading a collection, its index included, may take."""
 
@@ -52,7 +55,7 @@ class Collection:
     Calls to one collection of a server.
 
     Attributes:
-        client: pymilvus's MilvusClient.
+        client: pymilvus's MilvusClient, or what has its calls.
         name: the collection's.
         call: makes the calls.
         pace: of the lease that a writer holds.
@@ -100,10 +103,13 @@ class Collection:
         self.call(
             self.client.create_collection,
             self.name,
-            schema=schema(settings.dim, stamp),
+            schema=self._schema(settings.dim, stamp),
             properties={STAMP: stamp},
             consistency_level=STRONG,
         )
+
+    def _schema(self, dim: int, stamp: str) -> Any:  # noqa: ANN401 - pymilvus has no types
+        return schema(dim, stamp)
 
     def prepare(self) -> None:
         """
@@ -119,7 +125,7 @@ class Collection:
         if indexes:
             self._check_metric(indexes[0])
         else:
-            self.call(self.client.create_index, self.name, self._index_params(), sync=False)
+            self.call(self.client.create_index, self.name, self.index_params(self.index), sync=False)
         self.load()
 
     def _check_metric(self, index: str) -> None:
@@ -130,9 +136,10 @@ class Collection:
                 " somebody else made it; release the collection and drop that index, then Twinlens makes its own"
             )
 
-    def _index_params(self) -> Any:  # noqa: ANN401 - pymilvus has no types
+    def index_params(self, index: Mapping[str, Any]) -> Any:  # noqa: ANN401 - pymilvus has no types
+        """Return *index* as the client's `create_index` takes it; of the descriptors by L2 where it does not say."""
         made = library().MilvusClient.prepare_index_params()
-        made.add_index("descriptor", metric_type="L2", **self.index)
+        made.add_index(**{**INDEXED, **index})
         return made
 
     def load(self) -> None:

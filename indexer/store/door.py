@@ -12,6 +12,7 @@ import logging
 import os
 import random
 import re
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -28,17 +29,20 @@ CONNECT_S = 10.0
 
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 3.0
-_NOT_LOADED = 101
-_OVERLOADED = frozenset({8, 9})
-_OUTAGE_CODES = frozenset({2, _NOT_LOADED, 503}) | _OVERLOADED
-"""No connection; not loaded, as for a while after a restart; no node for it; rate limited, or denied for a while."""
+NOT_LOADED = 101
+"""Of an error: the collection is not loaded."""
 
-_ABSENT = 100
+ABSENT = 100
+"""Of an error: there is no such collection."""
+
+_OVERLOADED = frozenset({8, 9})
+_OUTAGE_CODES = frozenset({2, NOT_LOADED, 503}) | _OVERLOADED
+"""No connection; not loaded, as for a while after a restart; no node for it; rate limited, or denied for a while."""
 
 _TOLD: dict[object, str] = {
     8: "limits the rate of calls, and did for too long; try again later, or raise the limit there",
     9: "denies writing; free memory or disk space there",
-    _ABSENT: "does not have the collection any more; ingest again",
+    ABSENT: "does not have the collection any more; ingest again",
 }
 _WRONG: dict[str, str] = {
     "database not found|database:\\S* not found": (
@@ -59,6 +63,14 @@ _WRONG: dict[str, str] = {
 
 _OUTAGE_TEXT = re.compile(r"(?i)unavailable|fail connecting|not available|node offline|channel not|closed channel")
 _FULL_TEXT = re.compile(r"(?i)no space left|disk quota exceeded")
+
+
+class EngineError(Exception):
+    """Milvus Lite's engine failed; *code* is what a server would have told."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 @functools.cache
@@ -154,7 +166,7 @@ class Caller:
         wrong = _what_is_wrong(error)
         if wrong:
             return ConfigError(f"{self.where} {wrong} ({text})")
-        if _code(error) == _NOT_LOADED:
+        if _code(error) == NOT_LOADED:
             told = "has not loaded the collection, and did not when asked to; see its log and its memory"
         elif _is_outage(error) and _code(error) not in _OVERLOADED:
             plainly = ", without TLS?" if self.where.startswith("http:") else "?"
@@ -172,17 +184,24 @@ class Caller:
 
 def is_unloaded(error: Exception) -> bool:
     """Return whether pymilvus says by *error* that the collection is not loaded."""
-    return _is_foreign(error) and _code(error) == _NOT_LOADED
+    return _is_foreign(error) and _code(error) == NOT_LOADED
 
 
 def is_absence(error: Exception) -> bool:
     """Return whether pymilvus says by *error* that there is no such collection."""
-    return _is_foreign(error) and _code(error) == _ABSENT
+    return _is_foreign(error) and _code(error) == ABSENT
 
 
 def _is_foreign(error: Exception) -> bool:
+    """Return whether *error* comes from behind the door; what was not imported has raised nothing."""
+    return isinstance(error, (EngineError, *_librarys_kinds()))
+
+
+def _librarys_kinds() -> tuple[type[Exception], ...]:
+    if "pymilvus" not in sys.modules:
+        return ()
     grpc = importlib.import_module("grpc")
-    return isinstance(error, (library().exceptions.MilvusException, grpc.RpcError, grpc.FutureTimeoutError))
+    return library().exceptions.MilvusException, grpc.RpcError, grpc.FutureTimeoutError
 
 
 def _what_is_wrong(error: Exception) -> str:

@@ -1,7 +1,7 @@
 """
 Milvus Lite 3.x, and what it needs to be fast and right.
 
-It runs in this process: a data folder `….db`, a server thread on a loopback port.  Measured on 3.2.2:
+It runs in this process, on a data folder `….db`: see `engine.py` for how it is called.  Measured on 3.2.2:
 
 - Rows that were not flushed cost 17 to 30 µs each in every call, and are searched through a temporary array
   of queries x rows x dim: so flush often, wait for the index, and bound the queries by the rest.
@@ -9,24 +9,24 @@ It runs in this process: a data folder `….db`, a server thread on a loopback p
 - FLAT is slow (NumPy); IVF_FLAT with one list is the same exact scan in faiss.
 - A filter scans all rows, only primary keys are looked up: so equal bytes are found through keys.
 - Index files are written in place: one that a crash cut off makes loading fail until it is deleted.
-- Only the end of the process releases a file: so the server thread is ours to start and stop.
+- pymilvus's own client of a file keeps it until the process ends, and puts every row on a wire: so we call the engine.
 """
 
 from __future__ import annotations
 
 import atexit
-import functools
-import importlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 from indexer.errors import ConfigError, LockHeld, StoreError
-from indexer.store.collection import LIMIT, LOAD_S, Collection, Row
-from indexer.store.door import Caller, library
-from indexer.store.rows import WHOLE
+from indexer.records import Settings
+from indexer.store.collection import INDEXED, LIMIT, Collection, Row
+from indexer.store.door import Caller
+from indexer.store.engine import Engine
+from indexer.store.rows import WHOLE, columns
 
 FLUSH_ROWS = 512
 """So many rows may wait for a flush; see scripts/bench_search.py."""
@@ -71,17 +71,13 @@ class LiteFile:
 
     Attributes:
         path: the folder, resolved.
-        port: of its server thread, on the loopback interface.
-        server: gRPC's server.
-        database: Milvus Lite's engine.
+        engine: works in it.
         users: how many collections of it are open.
         notes: by collection.
     """
 
     path: Path
-    port: int
-    server: Any
-    database: Any
+    engine: Engine
     users: int = 0
     notes: dict[str, Notes] = field(default_factory=dict)
 
@@ -106,13 +102,9 @@ def hold(path: Path) -> LiteFile:
 
 
 def _opened(path: Path) -> LiteFile:
-    library()
-    _hush_training()
-    locked = importlib.import_module("milvus_lite.exceptions").DataDirLockedError
-    start = importlib.import_module("milvus_lite.adapter.grpc.server").start_server_in_thread
     try:
-        server, database, port = start(data_dir=str(path), host="127.0.0.1", port=0)
-    except locked as error:
+        return LiteFile(path, Engine(str(path)))
+    except LockHeld as error:
         raise LockHeld(
             f"{path} is open in another process, and Milvus Lite allows one; wait for it to end,"
             " or run a Milvus server and pass its http:// address as --uri"
@@ -123,20 +115,6 @@ def _opened(path: Path) -> LiteFile:
         ) from error
     except Exception as error:
         raise StoreError(f"{path}: Milvus Lite cannot open it; restore it, or ingest anew ({error})") from error
-    return LiteFile(path, port, server, database)
-
-
-@functools.cache
-def _hush_training() -> None:
-    """Let faiss train its one list on a few rows without a warning on standard error; Lite has no setting for it."""
-    index = importlib.import_module("faiss").IndexIVFFlat
-    train = index.train
-
-    def quietly(self: Any, vectors: Any) -> None:  # noqa: ANN401 - faiss has no types
-        self.cp.min_points_per_centroid = 1
-        train(self, vectors)
-
-    index.train = quietly
 
 
 def release(file: LiteFile) -> None:
@@ -145,8 +123,7 @@ def release(file: LiteFile) -> None:
         file.users -= 1
         if file.users == 0 and file.path in _HELD:
             del _HELD[file.path]
-            file.server.stop(grace=1).wait(2)
-            file.database.close()
+            file.engine.shut()
 
 
 @atexit.register
@@ -183,7 +160,7 @@ def checked_path(uri: str) -> Path:
 class LiteCollection(Collection):
     """A collection in a Milvus Lite data folder."""
 
-    index: ClassVar[dict[str, Any]] = {"index_type": "IVF_FLAT", "params": {"params": {"nlist": 1}}}
+    index: ClassVar[dict[str, Any]] = {"index_type": "IVF_FLAT", "params": {"nlist": 1}}
     search_params: ClassVar[dict[str, Any]] = {"metric_type": "L2", "params": {"nprobe": 65536}}
     page: ClassVar[int] = LIMIT
     limits: ClassVar[Sequence[int]] = (2, 8, 32, 128, 512, 2048, 8192, LIMIT)
@@ -191,12 +168,7 @@ class LiteCollection(Collection):
 
     def __init__(self, file: LiteFile, name: str, timeout_s: float) -> None:
         self._file = file
-        client = library().MilvusClient(
-            f"http://127.0.0.1:{file.port}",
-            timeout=timeout_s,
-            grpc_options={"grpc.keepalive_time_ms": 600_000},
-        )
-        super().__init__(client, name, Caller(str(file.path), timeout_s, _LOCK))
+        super().__init__(file.engine, name, Caller(str(file.path), timeout_s, _LOCK))
         self._closed = False
         self._notes = file.notes.setdefault(name, Notes())
 
@@ -204,6 +176,18 @@ class LiteCollection(Collection):
         """Make the calls to the collection *name*, and know of it what this process knows."""
         super().rename(name)
         self._notes = self._file.notes.setdefault(name, Notes())
+
+    def make(self, settings: Settings) -> None:
+        """Make the collection, and know that it holds no bytes yet: nothing need be scanned for them."""
+        super().make(settings)
+        self._notes.ids = {}
+
+    def _schema(self, dim: int, stamp: str) -> Any:  # noqa: ANN401, ARG002 - the stamp is a property here
+        return columns(dim)
+
+    def index_params(self, index: Mapping[str, Any]) -> Any:  # noqa: ANN401 - as the base has it
+        """Return *index* as the engine takes it; of the descriptors by L2 where it does not say."""
+        return {**INDEXED, **index}
 
     def load(self) -> None:
         """Load the collection, rebuild damaged index files, index what the last process left in its log."""
@@ -275,14 +259,6 @@ class LiteCollection(Collection):
             self._flush()
 
     def _flush(self) -> None:
-        """
-        Flush, then wait until the rows are compacted and indexed.
-
-        There is no public signal for that; without the private one, searches stay small, see most_queries.
-        """
-        Caller(self.call.where, LOAD_S, _LOCK)(self.client.flush, self.name)
-        with _LOCK:
-            wait = getattr(self._file.database.get_collection(self.name), "_wait_for_bg", None)
-            if wait is not None:
-                wait()
-                self._notes.unindexed = 0
+        """Index what was written; where that is not sure, searches stay small, see most_queries."""
+        if self.call(self.client.flush, self.name):
+            self._notes.unindexed = 0

@@ -70,23 +70,34 @@ def row_id(uri: str, *, original: bool) -> str:
     return ("o" if original else "c") + entry_id(uri)
 
 
+def columns(dim: int) -> list[dict[str, Any]]:
+    """Return the fields of a collection of descriptors of length *dim*: each its name, its type by name, options."""
+    texts = {
+        **dict.fromkeys(("uri", "original", "lookalike"), URI_MAX_BYTES),
+        "sha256": 64,
+        "format": FORMAT_MAX_BYTES,
+        "original_id": 32,
+    }
+    return [
+        {"name": "id", "dtype": "VARCHAR", "is_primary": True, "max_length": 33},
+        *({"name": name, "dtype": "VARCHAR", "max_length": length} for name, length in texts.items()),
+        *({"name": name, "dtype": "INT64"} for name in ("size", "mtime_ns", "width", "height", "missing_since")),
+        {"name": "look", "dtype": "VARCHAR", "max_length": _LOOK_MAX_BYTES},
+        {"name": "thumbnail", "dtype": "VARCHAR", "max_length": _IN_BASE64},
+        {"name": "distance", "dtype": "DOUBLE"},
+        {"name": "exact", "dtype": "BOOL"},
+        {"name": "descriptor", "dtype": "FLOAT_VECTOR", "dim": dim},
+    ]
+
+
 def schema(dim: int, stamp: str) -> Any:  # noqa: ANN401 - pymilvus has no types
     """Return pymilvus's schema of a collection of descriptors of length *dim*."""
     types = library().DataType
     made = library().MilvusClient.create_schema(auto_id=False, enable_dynamic_field=True, description=stamp)
-    made.add_field("id", types.VARCHAR, is_primary=True, max_length=33)
-    for name in ("uri", "original", "lookalike"):
-        made.add_field(name, types.VARCHAR, max_length=URI_MAX_BYTES)
-    made.add_field("sha256", types.VARCHAR, max_length=64)
-    made.add_field("format", types.VARCHAR, max_length=FORMAT_MAX_BYTES)
-    made.add_field("original_id", types.VARCHAR, max_length=32)
-    for name in ("size", "mtime_ns", "width", "height", "missing_since"):
-        made.add_field(name, types.INT64)
-    made.add_field("look", types.VARCHAR, max_length=_LOOK_MAX_BYTES)
-    made.add_field("thumbnail", types.VARCHAR, max_length=_IN_BASE64, mmap_enabled=True)
-    made.add_field("distance", types.DOUBLE)
-    made.add_field("exact", types.BOOL)
-    made.add_field("descriptor", types.FLOAT_VECTOR, dim=dim)
+    for column in columns(dim):
+        mapped = {"mmap_enabled": True} if column["name"] == "thumbnail" else {}
+        options = {key: value for key, value in column.items() if key not in ("name", "dtype")}
+        made.add_field(column["name"], types[column["dtype"]], **options, **mapped)
     return made
 
 

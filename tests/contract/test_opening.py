@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pymilvus import MilvusClient
 
 from indexer.errors import ConfigError, LockHeld, StoreError
 from indexer.records import Counts, Entry, Settings
 from indexer.store import lite, stamp
+from indexer.store.engine import Engine
 from indexer.store.milvus import has_collection, open_existing, open_store, stands_for, switch
+from indexer.store.rows import columns
 
 SETTINGS = Settings("network@1", dim=8, radius=0.01)
 A = Entry("a", "a" * 64, 1, 1, 1, 1, "JPEG", None, None, exact=False, descriptor=np.zeros(8, dtype=np.float32))
@@ -168,21 +169,22 @@ def test_a_collection_of_something_else_is_refused(uri: str, foreign: str) -> No
 def foreign(uri: str, made: str) -> Iterator[str]:
     """Return the name of a collection that is not ours."""
     with closing(open_existing(uri, made)) as store:
-        client: MilvusClient = store.table.client
+        client = store.table.client
         if not client.has_collection("foreign"):
-            client.create_collection("foreign", dimension=4)
+            if isinstance(client, Engine):
+                client.create_collection("foreign", schema=columns(4), properties={})
+            else:
+                client.create_collection("foreign", dimension=4)
         yield "foreign"
 
 
 def test_an_index_of_another_distance_is_refused(uri: str) -> None:
     """A collection whose index somebody else has made for another metric is refused, with the way out."""
     with closing(open_store(uri, "metric", SETTINGS)) as store:
-        client: MilvusClient = store.table.client
+        client = store.table.client
         client.release_collection("metric")
         client.drop_index("metric", "descriptor")
-        params = client.prepare_index_params()
-        params.add_index("descriptor", index_type="FLAT", metric_type="IP")
-        client.create_index("metric", params)
+        client.create_index("metric", store.table.index_params({"index_type": "FLAT", "metric_type": "IP"}))
     for opened in (lambda: open_store(uri, "metric", SETTINGS), lambda: open_existing(uri, "metric")):
         with pytest.raises(ConfigError, match=r"index descriptor of the collection metric at .* measures IP, not L2"):
             opened()

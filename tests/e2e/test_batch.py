@@ -477,7 +477,7 @@ def test_a_second_ctrl_c_while_it_starts(archive: Path) -> None:
     full = [python, "-X", "importtime", *rest]  # which tells what was imported
     with subprocess.Popen(full, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        for moment in ("indexer.config", "pymilvus.client.types"):
+        for moment in ("indexer.config", "milvus_lite.engine.collection"):
             while not process.stderr.readline().rstrip().endswith(f" {moment}"):
                 assert process.poll() is None
             process.send_signal(signal.SIGINT)

@@ -30,6 +30,7 @@ def test_metadata_round_trip(encoder: Encoder) -> None:
         {"mean": (0.0, 0.0, 0.0)},
         {"std": (1.0, 1.0, 1.0)},
         {"input_size": 96},
+        {"headroom": 2.0},
         {"dim": 64},
         {"weights_sha256": "0" * 64},
     ],
@@ -51,6 +52,15 @@ def test_a_spec_without_an_inner_radius_is_read(encoder: Encoder) -> None:
     del values["inner_radius"]
     read = EncoderSpec.from_metadata({METADATA_KEY: json.dumps(values)})
     assert (read.inner_radius, read.fingerprint) == (0.0, encoder.spec.fingerprint)
+
+
+def test_a_spec_without_a_headroom_is_read(encoder: Encoder) -> None:
+    """A file that was written before there was one keeps its fingerprint, and three times the input's size."""
+    before = replace(encoder.spec, headroom=3.0)
+    values = json.loads(before.to_metadata()[METADATA_KEY])
+    del values["headroom"]
+    read = EncoderSpec.from_metadata({METADATA_KEY: json.dumps(values)})
+    assert (read, read.least_px) == (before, 3 * read.input_size)
 
 
 def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
