@@ -84,8 +84,7 @@ def library() -> Any:  # noqa: ANN401 - pymilvus has no types
         os.environ["PYTHON_DOTENV_DISABLED"] = "1"
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # it tells of each failed handshake, and so do we
         module = importlib.import_module("pymilvus")
-    for name in ("pymilvus", "milvus_lite"):
-        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    logging.getLogger("pymilvus").setLevel(logging.CRITICAL + 1)
     _trust_texts()
     return module
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -28,8 +29,9 @@ _CODES = {"CollectionNotFoundError": ABSENT, "CollectionNotLoadedError": NOT_LOA
 
 @functools.cache
 def library() -> Any:  # noqa: ANN401 - it has no types
-    """Return milvus_lite, taught to keep quiet."""
+    """Return milvus_lite, taught to keep quiet: what it logs of a write that a kill cut short is nobody's business."""
     module = importlib.import_module("milvus_lite")
+    logging.getLogger("milvus_lite").setLevel(logging.CRITICAL + 1)
     index = importlib.import_module("faiss").IndexIVFFlat
     train = index.train
 

@@ -85,6 +85,29 @@ def test_a_killed_writer_leaves_what_it_wrote(lite_uri: str) -> None:
         assert (store.count(), found(store, 700)) == (Counts(700, 0), [f"{n}" for n in range(700)])
 
 
+WRITE_AND_DIE = """
+import os, sys
+import numpy as np
+from indexer.records import Entry, Settings
+from indexer.store.milvus import open_store
+store = open_store(sys.argv[1], "images", Settings("network@1", dim=16, radius=0.01))
+for uri in "ab":
+    vector = np.zeros(16, np.float32)
+    store.put([Entry(uri, "0" * 64, 1, 1, 1, 1, "JPEG", None, None, exact=False, descriptor=vector)])
+os._exit(9)
+"""
+
+
+def test_a_write_that_a_kill_cut_short_is_dropped_in_silence(lite_uri: str) -> None:
+    """What was whole is there again, and no library tells of the rest on standard error."""
+    subprocess.run([sys.executable, "-c", WRITE_AND_DIE, lite_uri], check=False)
+    (log,) = Path(lite_uri).glob("collections/images/wal/wal_data_*")
+    log.write_bytes(log.read_bytes()[:-40])
+    reading = "import sys; from indexer.store.milvus import open_existing as o; print(o(sys.argv[1], 'images').count())"
+    done = subprocess.run([sys.executable, "-c", reading, lite_uri], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("Counts(originals=1, copies=0)\n", "")
+
+
 @pytest.mark.parametrize("size", [0, 1, 100, -1])
 def test_damaged_index_files_are_rebuilt(lite_uri: str, size: int) -> None:
     """Index files that a crash cut off anywhere are rebuilt on opening, and everything is found."""
