@@ -56,7 +56,7 @@ class Notes:
     Attributes:
         unindexed: how many rows were written since the last flush.
         scans: how many look-ups by bytes scanned the collection.
-        ids: primary keys by sha256, of all rows and perhaps of some that were removed; None until it pays.
+        ids: primary keys by sha256, of all rows and perhaps of some that are not there; None until it pays.
     """
 
     unindexed: int = 0
@@ -249,12 +249,16 @@ class LiteCollection(Collection):
         return int(self.call(self.client.get_partition_stats, self.name, partition)["row_count"])
 
     def upsert(self, rows: list[Row], partition: str) -> None:
-        """Write *rows* into *partition*, and index them with others once there are enough."""
-        super().upsert(rows, partition)
+        """
+        Write *rows* into *partition*, and index them with others once there are enough.
+
+        They are noted first: Ctrl-C may cut the wait for a write short, and the rows are written all the same.
+        """
         if self._notes.ids is not None:
             for row in rows:
                 self._notes.ids.setdefault(row["sha256"], []).append(row["id"])
         self._notes.unindexed += len(rows)
+        super().upsert(rows, partition)
         if self._notes.unindexed >= FLUSH_ROWS:
             self._flush()
 

@@ -184,3 +184,19 @@ def test_queries_are_split_by_what_is_not_indexed(lite_uri: str) -> None:
         few = store.get([f"{n}" for n in range(12)]).values()
         store.put([dataclasses.replace(entry, width=2) for entry in few])
         assert table.most_queries(128) == 256
+
+
+def test_a_write_whose_wait_was_cut_short_is_found_by_its_bytes(lite_uri: str) -> None:
+    """Ctrl-C ends the wait for the engine, not its work: where the store stays open, the row counts as the others."""
+    with closing(open_store(lite_uri, "images", SETTINGS)) as store:
+        written = store.table.client.upsert
+
+        def interrupted(*args: object, **options: object) -> None:
+            written(*args, **options)
+            raise KeyboardInterrupt
+
+        store.table.client.upsert = interrupted
+        entry = Entry("a", "a" * 64, 1, 1, 1, 1, "JPEG", None, None, exact=False, descriptor=descriptors(1)[0])
+        with pytest.raises(KeyboardInterrupt):
+            store.put([entry])
+        assert store.with_bytes(["a" * 64]) == {"a" * 64: entry}
