@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from importlib import import_module
 from itertools import islice
-from logging import ERROR, getLogger
+from logging import CRITICAL, ERROR, getLogger
 from typing import Any, TypeVar
 
 from indexer.encode import load
@@ -131,7 +131,7 @@ def _look_for(address: str) -> None:
 def _quieten(ray: Any) -> None:  # noqa: ANN401 - as above
     ray._private.worker._worker_logs_enabled = False  # noqa: SLF001 - else it writes to our standard output
     context = ray.data.DataContext.get_current()
-    getLogger("ray.data").setLevel(ERROR)
+    getLogger("ray.data").setLevel(CRITICAL)  # it would tell of an error before we do
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     context.execution_no_progress_timeout_s = _STALLED_S
@@ -174,8 +174,11 @@ def _answers(ray: Any, recipe: Recipe, workers: int | None, bundles: Sequence[by
         for number, row in enumerate(asked.iter_rows()):
             assert row["number"] == number, "Ray was asked to preserve the order"
             yield from _opened(row["answer"])
-    except ray.exceptions.RayTaskError:  # a bug of ours: it looks as it does without a cluster
-        raise
+    except ray.exceptions.RayTaskError as error:
+        if not isinstance(error, ray.exceptions.RaySystemError):  # a bug of ours: it looks as it does without a cluster
+            raise
+        reason = f"a Ray worker has another Twinlens than this machine, or none ({_told(error.cause)})"
+        raise ConfigError(f"{reason}; install the same on both") from error
     except (ray.exceptions.RayError, ray.data.exceptions.ExecutionTimeoutError) as error:
         reason = f"the Ray cluster failed ({_told(error)}); run again to go on, or encode without --ray"
         raise ClusterError(reason) from error

@@ -174,15 +174,23 @@ def free_port() -> int:
 @pytest.fixture
 def cluster() -> Iterator[tuple[str, int, dict[str, str]]]:
     """Run a cluster of two nodes; yield its address, the second node's process, and the environment that opens it."""
-    port = free_port()
     secret = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    with (
+        head(secret) as address,
+        node(secret, "--address", address, "--node-ip-address", "127.0.0.2") as second,
+    ):
+        awaited(second, b"ray::RuntimeEnvAgent")
+        yield address, second, secret
+
+
+@contextmanager
+def head(environment: dict[str, str]) -> Iterator[str]:
+    """Run the first node of a cluster, and yield its address."""
+    port = free_port()
     client = ("--ray-client-server-port", str(free_port()), "--include-dashboard", "false")
-    with node(secret, "--head", "--port", str(port), *client):
-        address = f"127.0.0.1:{port}"
+    with node(environment, "--head", "--port", str(port), *client):
         wait_for(port)
-        with node(secret, "--address", address, "--node-ip-address", "127.0.0.2") as second:
-            awaited(second, b"ray::RuntimeEnvAgent")
-            yield address, second, secret
+        yield f"127.0.0.1:{port}"
 
 
 def wait_for(port: int) -> None:
@@ -209,3 +217,19 @@ def test_a_killed_node_changes_nothing(
     code, found, said = encoded(command, kill, secret)
     assert (code, said, found[-1]["images"]) == (5, "", 199)
     assert contents(tmp_path / "made") == contents(plain)
+
+
+@pytest.mark.slow
+def test_a_worker_without_twinlens_is_one_line(shared_photos: Path, tmp_path: Path) -> None:
+    """A machine on which it is not installed, or cannot be imported, is the user's to mend, and no bug."""
+    (tmp_path / "indexer").mkdir()
+    (tmp_path / "indexer" / "__init__.py").write_text("raise ModuleNotFoundError('not here')")
+    (tmp_path / "elsewhere").mkdir()  # workers import from where the command was started
+    secret = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    with head(secret | {"PYTHONPATH": str(tmp_path)}) as address:
+        command = [*COMMAND, shared_photos, "--out", tmp_path / "made", "--ray", address]
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, env=os.environ | secret, cwd=tmp_path / "elsewhere"
+        )
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert "has another Twinlens than this machine, or none (System error: not here); install the same" in done.stderr
