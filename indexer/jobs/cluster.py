@@ -124,6 +124,8 @@ def _look_for(address: str) -> None:
         raise ConfigError(f"--ray {address!r} is no address; {_ADVICE}")
     try:
         socket.create_connection((host.strip("[]"), int(port)), _CONNECT_S).close()
+    except UnicodeError as error:
+        raise ConfigError(f"--ray {address!r} is no address ({_told(error)}); {_ADVICE}") from error
     except (OSError, OverflowError) as error:
         raise ClusterError(f"nobody answers at {address} ({_told(error)}); {_ADVICE}") from error
 

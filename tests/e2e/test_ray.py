@@ -99,6 +99,7 @@ def encoded(command: list[Any], kill: Callable[[int], None], environment: dict[s
     [
         ("", 2, "is no address; pass host:port"),
         ("ray://127.0.0.1:1", 2, "is no address; pass host:port"),
+        ("no..host:1", 2, "is no address (encoding with 'idna' codec failed"),
         ("127.0.0.1:1", 3, "nobody answers at 127.0.0.1:1"),
     ],
 )
