@@ -4,7 +4,7 @@ The state of a training run: network, optimiser, memory bank, step; one step of 
 It starts from an encoder's file and keeps that file's layout and normalisation. The linear step is learned on
 centred features, as in `tune`, because pooled features are positive and far from zero.
 What a run keeps may be the running mean of its weights (Polyak & Juditsky, 1992; here exponential): it is worth many
-more steps at a falling rate. A checkpoint is two files, each well under 16 MB: `weights.pt` holds what is kept in
+more steps at a falling rate. A checkpoint is two files, each below 16 MB: `weights.pt` holds what is kept in
 float32, as SiameseEncoder names it; `state.pt` holds all that the next step needs, the optimiser's moments and the
 bank in bfloat16.
 """
