@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import socket
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from itertools import islice
 from logging import CRITICAL, ERROR, getLogger
 from typing import Any, TypeVar
 
+from indexer import interrupt
 from indexer.encode import load
 from indexer.errors import ClusterError, ConfigError, TwinlensError
 from indexer.exchange.shards import Encoded
@@ -78,11 +80,28 @@ def on_cluster(address: str, recipe: Recipe, workers: int | None) -> Iterator[En
         ClusterError: the cluster cannot be reached.
     """
     ray = _imported()
-    _connect(ray, address, workers)
     try:
+        with _waiting_for_it():
+            _connect(ray, address, workers)
         yield partial(_encode, ray, recipe, None if address == LOCAL else workers)
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _waiting_for_it() -> Iterator[None]:
+    """Let Ctrl-C wait until Ray is up, then raise KeyboardInterrupt: only who holds all its processes can end them."""
+    if signal.getsignal(signal.SIGINT) not in (interrupt.leave, signal.default_int_handler):
+        yield
+        return
+    pressed: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if pressed:
+        raise KeyboardInterrupt
 
 
 def _imported() -> Any:  # noqa: ANN401 - an extra; mypy does not need it

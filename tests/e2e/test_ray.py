@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -27,6 +28,9 @@ SIZE = 100
 
 ENCODES = b"ray::Map(_encoded)"
 """The title of a worker that encodes."""
+
+RAYLET = bytes(Path(sysconfig.get_path("platlib"), "ray/core/src/ray/raylet/raylet"))
+"""The program that starts the workers."""
 
 COMMAND = [sys.executable, "-m", "indexer", "encode", "--json", "--shard-size", str(SIZE)]
 
@@ -234,3 +238,16 @@ def test_a_worker_without_twinlens_is_one_line(shared_photos: Path, tmp_path: Pa
         )
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
     assert "has another Twinlens than this machine, or none (System error: not here); install the same" in done.stderr
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_ray_starts_leaves_no_process(shared_photos: Path, tmp_path: Path) -> None:
+    """It is heard once Ray is up, and all of its processes end with the command."""
+    command = [*COMMAND, shared_photos, "--out", tmp_path / "made", "--ray", "local"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        awaited(process.pid, RAYLET)
+        os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (130, "twinlens: interrupted; run the same command again to go on\n")
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
