@@ -205,13 +205,16 @@ def _librarys_kinds() -> tuple[type[Exception], ...]:
 
 def _what_is_wrong(error: Exception) -> str:
     """Return what no repetition will mend; on connecting, pymilvus tells it only in the error's cause."""
+    if isinstance(error, EngineError):  # it has no connection, and its texts name files
+        return ""
     texts = [_text(each) for each in (error, error.__cause__) if each is not None]
     told = (told for pattern, told in _WRONG.items() if any(re.search(pattern, text, re.IGNORECASE) for text in texts))
     return next(told, "")
 
 
 def _is_outage(error: Exception) -> bool:
-    outage = _code(error) in _OUTAGE_CODES or bool(_OUTAGE_TEXT.search(_text(error)))
+    told = not isinstance(error, EngineError) and _OUTAGE_TEXT.search(_text(error))
+    outage = _code(error) in _OUTAGE_CODES or bool(told)
     return outage and not _what_is_wrong(error)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from indexer.errors import ConfigError, StoreError
-from indexer.store.door import Caller, library
+from indexer.store.door import Caller, EngineError, library
 
 QUIET = """
 import os, sys
@@ -110,3 +110,18 @@ def test_the_library_does_not_check_texts_again() -> None:
     library()
     helper = importlib.import_module("pymilvus.client.entity_helper")
     assert helper.CHECK_STR_ARRAY is False
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("[Errno 28] No space left on device: 'certificates.db/x'", "has no room left"),
+        ("[Errno 11] Resource temporarily unavailable: 'a.db/x'", "refuses"),
+    ],
+)
+def test_what_milvus_lite_says_is_not_read_as_a_connections_trouble(message: str, told: str) -> None:
+    """Its texts name files, of certificates perhaps, and nothing that it says is an outage to wait for."""
+    failing = Failing(EngineError(message, 1), times=1)
+    with pytest.raises(StoreError, match=f"a.db {told}"):
+        Caller("a.db", 5.0)(failing)
+    assert failing.times == 0
