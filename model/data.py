@@ -76,7 +76,7 @@ class Describe(Protocol):
 
 def name_hash(name: str) -> int:
     """Return 32 bits that *name* decides."""
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
+    return int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()[:4], "big")
 
 
 def is_held_out(name: str) -> bool:

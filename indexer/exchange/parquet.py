@@ -21,6 +21,7 @@ import pyarrow.parquet as pq  # noqa: TID251 - its door
 from indexer.errors import ConfigError, SourceError
 from indexer.exchange.columns import DESCRIPTOR, THUMBNAIL, Column
 from indexer.records import Vector
+from indexer.targets import check_replaceable
 
 ROW_GROUP = 4096
 """Rows of a row group: with thumbnails some 12 MB."""
@@ -29,6 +30,9 @@ PAGE = 1024
 """Rows that are read at a time."""
 
 T = TypeVar("T")
+
+_MAGIC = b"PAR1"
+"""What every Parquet file begins with."""
 
 _READING = {"buffer_size": 2**20, "page_checksum_verification": True}
 _WRITING = {"compression": "zstd", "write_page_checksum": True}
@@ -192,7 +196,7 @@ def write(path: Path, shape: Shape, images: Iterable[Written]) -> int:
     Write *images* to *path*, which gets its name when the file is whole; return how many they are.
 
     Raises:
-        ConfigError: the file cannot be made there.
+        ConfigError: the file cannot be made there, or another one is there that is no Parquet file.
         SourceError: it cannot be written to its end.
     """
     with _written(path, shape) as add:
@@ -208,6 +212,7 @@ def _in_groups(images: Iterable[T], size: int) -> Iterator[list[T]]:
 @contextmanager
 def _written(path: Path, shape: Shape) -> Iterator[Callable[[Sequence[Written]], int]]:
     """Yield what adds a row group to the file and returns its length; an unfinished file is deleted."""
+    check_replaceable(path, begins=_MAGIC, kind="Parquet file")
     partial = path.with_name(path.name + ".partial")
     schema = _schema(shape)
     repeating = [name for name in _REPEATING if name in schema.names]

@@ -11,6 +11,10 @@ from typing import IO, Any
 from indexer.errors import ConfigError
 from indexer.records import Verdict
 from indexer.summary import RunSummary
+from indexer.targets import check_replaceable
+
+_BEGINS = b'{"type": "'
+"""What every report begins with."""
 
 
 def line(kind: str, row: dict[str, Any]) -> str:
@@ -23,13 +27,15 @@ class ReportFile:
     A report on disk: grows as `NAME.partial`, gets its name when the summary is in.
 
     Raises:
-        ConfigError: the file cannot be made.
+        ConfigError: the file cannot be made, or another one is there that is no report.
 
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = Path(path).resolve()
         special = self._path.exists() and not self._path.is_file()  # a device or a pipe is written to, never replaced
+        if not special:
+            check_replaceable(self._path, begins=_BEGINS, kind="report")
         self._partial = self._path if special else self._path.with_name(self._path.name + ".partial")
         try:
             self._file: IO[str] = self._partial.open("w", encoding="utf-8")

@@ -123,6 +123,19 @@ def test_a_report_holds_what_is_printed(twinlens: Twinlens, shared_photos: Path,
     assert not list(tmp_path.glob("*.partial"))
 
 
+def test_a_report_replaces_nothing_but_a_report(
+    twinlens: Twinlens, shared_photos: Path, lite_uri: str, tmp_path: Path
+) -> None:
+    """A photograph's name is refused before anything is done, an earlier report's is taken."""
+    photo = Path(shutil.copy(shared_photos / "a-00.jpg", tmp_path / "mine.jpg"))
+    result = twinlens("ingest", shared_photos, "--uri", lite_uri, "--report", photo)
+    assert result.code == 2
+    assert "mine.jpg is there and is no report" in result.err
+    assert photo.read_bytes() == (shared_photos / "a-00.jpg").read_bytes()
+    for _ in range(2):
+        assert twinlens("ingest", shared_photos, "--uri", lite_uri, "--report", tmp_path / "report.jsonl").code == 5
+
+
 def test_paths_come_on_standard_input(shared_photos: Path, lite_uri: str) -> None:
     """`-` reads a list of paths, also one that ends in NULs; a missing one is named and the rest goes on."""
     listed = b"\0".join(str(shared_photos / name).encode() for name in ("a-00.jpg", "b-00.png", "gone.jpg"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -122,6 +123,15 @@ def test_what_is_not_rgb_is_refused(encoder: Encoder, image: npt.NDArray[np.gene
     """Another shape or type is a mistake of the caller, named as such."""
     with pytest.raises(ValueError, match=r"expected uint8 pixels of shape \(H, W, 3\)"):
         encoder.embed([image])  # type: ignore[list-item]
+
+
+def test_nothing_is_noted_about_the_user(tmp_path: Path) -> None:
+    """ONNX Runtime, which would note in the home who uses it and how, writes nothing there."""
+    code = "import numpy, model; model.load_encoder(device='cpu').embed([numpy.zeros((9, 9, 3), numpy.uint8)])"
+    home = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    silent = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    subprocess.run([sys.executable, "-c", code], check=True, env=silent | home)
+    assert not [*tmp_path.rglob("*onnx*")]
 
 
 def test_importing_model_loads_nothing_heavy_and_serving_no_torch() -> None:

@@ -54,6 +54,14 @@ def test_the_network_is_efficientnet_lite0() -> None:
         torch.testing.assert_close(ours.pool(x), expected, atol=1e-4, rtol=1e-4)
 
 
+def test_a_name_that_is_not_unicode_has_its_side(tmp_path: Path) -> None:
+    """A file name with a byte that is no UTF-8 is read and split like any other."""
+    Image.new("RGB", (40, 40), "teal").save(tmp_path / "caf\udce9.png")
+    names = [picture.name for picture in select([tmp_path], held_out=None, at_most=9)]
+    assert names == [f"{tmp_path.name}/caf\udce9.png"]
+    assert is_held_out(names[0]) in {True, False}
+
+
 def test_of_several_checkpoints_the_mean_is_taken(tmp_path: Path) -> None:
     """Weights are averaged one by one, linear steps at one length; different input sizes are refused by name."""
     for name, value, size in (("a.pt", 1.0, 144), ("b.pt", 4.0, 144), ("c.pt", 1.0, 128)):

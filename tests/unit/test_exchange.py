@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +101,18 @@ def test_an_export_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
         write_collection(path, SETTINGS, failing(), thumbnails=True)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("make", [lambda path: path.write_bytes(b"\xff\xd8\xff photo"), lambda path: path.mkdir()])
+def test_an_export_replaces_nothing_but_an_export(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    """A photograph's name, given by mistake, is refused, and the photograph is as it was."""
+    path = tmp_path / "cat.jpg"
+    make(path)
+    before = path.read_bytes() if path.is_file() else None
+    with pytest.raises(ConfigError, match=r"cat\.jpg is (there and is no Parquet file|no file that)"):
+        exported(path, [UNIQUE])
+    assert [*tmp_path.iterdir()] == [path]
+    assert before is None or path.read_bytes() == before
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
