@@ -8,7 +8,7 @@ whose distance is below the radius. Only the nearest pairs need that check, so o
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -48,23 +48,60 @@ def squared_distances(queries: npt.NDArray[np.float32], references: npt.NDArray[
 
 def nearest_pairs(descriptors: npt.NDArray[np.float32], count: int) -> list[Pair]:
     """Return the *count* nearest pairs among *descriptors*, float32 (N, D), nearest first."""
-    best: list[Pair] = []
-    for start in range(0, len(descriptors), BLOCK):
-        squares = squared_distances(descriptors[start : start + BLOCK], descriptors)
-        squares[np.tri(squares.shape[0], squares.shape[1], start, dtype=np.bool_)] = np.inf
-        best = _nearest(best + _listed(squares, start, count), count)
-    return best
+    return _nearest_of(_pair_blocks(descriptors), count)
 
 
 def nearest_others(copies: npt.NDArray[np.float32], references: npt.NDArray[np.float32], count: int) -> list[Pair]:
     """Return the *count* nearest pairs of a copy, (Q, D), of the first Q references and another reference, (N, D)."""
-    best: list[Pair] = []
+    return _nearest_of(_other_blocks(copies, references), count)
+
+
+def pairs_within(descriptors: npt.NDArray[np.float32], radius: float) -> Iterator[Pair]:
+    """Yield all pairs among *descriptors*, float32 (N, D), strictly within *radius* (Euclidean), in no order."""
+    return _within_blocks(_pair_blocks(descriptors), radius)
+
+
+def others_within(
+    copies: npt.NDArray[np.float32], references: npt.NDArray[np.float32], radius: float
+) -> Iterator[Pair]:
+    """Yield, of the pairs that `nearest_others` compares, all strictly within *radius*, in no order."""
+    return _within_blocks(_other_blocks(copies, references), radius)
+
+
+Block = tuple[int, npt.NDArray[np.float64]]
+"""The first row of a block of the distance matrix, and its squares, (BLOCK, N): infinite where nothing is compared."""
+
+
+def _pair_blocks(descriptors: npt.NDArray[np.float32]) -> Iterator[Block]:
+    """Yield the squared distances of each to those after it."""
+    for start in range(0, len(descriptors), BLOCK):
+        squares = squared_distances(descriptors[start : start + BLOCK], descriptors)
+        squares[np.tri(squares.shape[0], squares.shape[1], start, dtype=np.bool_)] = np.inf
+        yield start, squares
+
+
+def _other_blocks(copies: npt.NDArray[np.float32], references: npt.NDArray[np.float32]) -> Iterator[Block]:
+    """Yield the squared distances of each copy to all references but its own."""
     for start in range(0, len(copies), BLOCK):
         squares = squared_distances(copies[start : start + BLOCK], references)
         rows = np.arange(len(squares))
         squares[rows, rows + start] = np.inf
+        yield start, squares
+
+
+def _nearest_of(blocks: Iterable[Block], count: int) -> list[Pair]:
+    """Return the *count* nearest pairs of all *blocks*, nearest first."""
+    best: list[Pair] = []
+    for start, squares in blocks:
         best = _nearest(best + _listed(squares, start, count), count)
     return best
+
+
+def _within_blocks(blocks: Iterable[Block], radius: float) -> Iterator[Pair]:
+    """Yield the pairs of all *blocks* within *radius*."""
+    for start, squares in blocks:
+        for row, column in np.argwhere(squares < radius**2):
+            yield Pair(int(row) + start, int(column), math.sqrt(squares[row, column]))
 
 
 def _listed(squares: npt.NDArray[np.float64], start: int, count: int) -> list[Pair]:

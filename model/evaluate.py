@@ -37,7 +37,7 @@ WILD: tuple[str, ...] = tuple(getattr(augment, "WILD", ()))
 """The other families that must be found."""
 
 RATES = (1e-6, 1e-7)
-"""False positives per pair at which the systems are compared."""
+"""False positives per pair at which the systems are compared, by default."""
 
 AMONG: Mapping[str, frozenset[str] | None] = {"all": None, "photographs": PHOTOGRAPHIC}
 """Which pairs a rate is kept over: of all pictures, or of photographs alone."""
@@ -53,6 +53,7 @@ class EvaluateConfig:
         counted: pictures whose copies of the main families are compared with all other references, at most.
         strengths: of the edits; 1 is the whole range of each. Systems are compared at the greatest.
         radius: Euclidean, in place of the encoders' own.
+        rates: false positives per pair at which the systems are compared.
         receipts: drawn receipts that are compared with each other.
         workers: threads.
     """
@@ -61,6 +62,7 @@ class EvaluateConfig:
     counted: int = 1000
     strengths: tuple[float, ...] = (1.0,)
     radius: float | None = None
+    rates: tuple[float, ...] = RATES
     receipts: int = 60
     workers: int = 2
 
@@ -116,9 +118,10 @@ def _measured(system: System, views: Views, scene: _Scene, config: EvaluateConfi
     copies = {family: views.copies[strongest, family] for family in MAIN}
     mistakes = Mistakes.of(views.references, copies, scene.alike)
     reaches = {
-        f"{rate:g}": {name: mistakes.reach(rate, scene.kinds, among) for name, among in AMONG.items()} for rate in RATES
+        f"{rate:g}": {name: mistakes.reach(rate, scene.kinds, among) for name, among in AMONG.items()}
+        for rate in config.rates
     }
-    first = reaches[f"{RATES[0]:g}"]["all"]
+    first = reaches[f"{config.rates[0]:g}"]["all"]
     own = system.radius if config.radius is None or system.radius is None else config.radius
     radius = own or (first.distance if first else 0.0)
     return {

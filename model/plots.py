@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure  # noqa: TID251 - its door
 
+from model.augment import Pixels
 from model.evaluate import MAIN
 from model.operating import Calibration
 from model.tail import Tail
 
+PAIRS_A_SHEET = 24
 
-def draw_calibration(path: Path, found: Calibration) -> None:
+
+def draw_calibration(path: Path, found: Calibration, recall: Mapping[str, Mapping[str, float]]) -> None:
     """
     Draw distances of copies, by main family, and of different pictures, and the operating point.
 
-    The second half shows the tail: the share of pairs of different pictures below a distance, and the fitted line.
+    The second part shows the tail: the share of pairs of different pictures below a distance, and the fitted line.
+    The third one shows the *recall* of gate, second look and both there, by family.
     """
-    figure = Figure(figsize=(12, 5), layout="constrained")
-    whole, near = figure.subplots(1, 2)
+    figure = Figure(figsize=(18, 2 + 0.3 * len(recall)), layout="constrained")
+    whole, near, both = figure.subplots(1, 3)
+    _draw_shares(both, recall)
     edges, counts = found.different
     whole.stairs(counts / counts.sum(), edges, fill=True, alpha=0.4, color="grey", label="different pictures")
     for family in MAIN:
@@ -70,14 +75,34 @@ def draw_whole(path: Path, figures: Mapping[str, Any]) -> None:
     """Draw what gate, second look and both find of each family's copies, as bars."""
     recall = figures["recall"]
     figure = Figure(figsize=(9, 2 + 0.4 * len(recall)), layout="constrained")
-    axes, places = figure.subplots(), np.arange(len(recall))
+    _draw_shares(figure.subplots(), recall)
+    figure.savefig(path)
+
+
+def _draw_shares(axes: Any, recall: Mapping[str, Mapping[str, float]]) -> None:  # noqa: ANN401 - as above
+    """Draw three bars for each family of copies."""
+    places = np.arange(len(recall))
     for index, head in enumerate(("gate", "look", "whole")):
         axes.barh(places + index * 0.27, [found[head] for found in recall.values()], 0.27, label=head)
     axes.set_yticks(places + 0.27, list(recall))
     axes.invert_yaxis()
     axes.set(xlabel="share of edited copies", xlim=(0, 1), title="within the radius, confirmed of these, and both")
     axes.legend(loc="lower left")
-    figure.savefig(path)
+
+
+def draw_pairs(folder: Path, pairs: Sequence[tuple[str, Pixels, Pixels]]) -> None:
+    """Draw titled *pairs* of pictures side by side, PAIRS_A_SHEET on each of `001.png`, `002.png`, … in *folder*."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, start in enumerate(range(0, len(pairs), PAIRS_A_SHEET), 1):
+        figure = Figure(figsize=(16, 15), layout="constrained")
+        shown = zip(figure.subplots(6, 8).reshape(-1, 2), pairs[start : start + PAIRS_A_SHEET], strict=False)
+        for (left, right), (title, first, second) in shown:
+            left.imshow(first)
+            right.imshow(second)
+            left.set_title(title, fontsize=7, loc="left")
+        for axes in figure.axes:
+            axes.set_axis_off()
+        figure.savefig(folder / f"{number:03}.png")
 
 
 def draw_bars(path: Path, values: Mapping[str, float], title: str, unit: str) -> None:

@@ -100,13 +100,13 @@ def _images(
     """Yield how many pictures are done, and a chunk of images, each with its strength and family or None."""
     for start in range(0, len(pictures), CHUNK):
         places = range(start, min(start + CHUNK, len(pictures)))
-        made = list(pool.map(partial(_copies, pictures, plan), places))
+        made = list(pool.map(partial(images_of, pictures, plan), places))
         keys = [key for found in made for key, _ in found]
         yield places.stop, keys, [image for found in made for _, image in found]
 
 
-def _copies(pictures: Sequence[Picture], plan: Plan, place: int) -> list[tuple[tuple[float, str] | None, Pixels]]:
-    """Return one picture, and its copies with their keys."""
+def images_of(pictures: Sequence[Picture], plan: Plan, place: int) -> list[tuple[tuple[float, str] | None, Pixels]]:
+    """Return the picture at *place*, keyed None, and its copies by strength and family."""
     picture, take = pictures[place], plan.families.index
     plain: list[tuple[tuple[float, str] | None, Pixels]] = [(None, picture.pixels)]
     edits = plan.edits(place)

@@ -2,64 +2,50 @@
 What the radius and the second look find together: the gate, the look and the whole, family by family.
 
 Recall: of the edited copies, the share within the radius; of these, the share that the look confirms (or that lie
-within the inner radius, where none is taken); and the whole. False positives: pairs of different pictures within
-the radius, and those of them that the look confirms, too. Where fewer than three are, three over the number of pairs
-bounds the rate (the rule of three; Hanley and Lippman-Hand, JAMA 1983). Near-copies by a plain check are left out.
+within the inner radius, where none is taken); and the whole. Copies are those that `evaluate` makes (see views).
+False positives: pairs of different pictures within the radius, and those of them that the look confirms, too (see
+strangers). Where fewer than three are, three over the number of pairs bounds the rate (the rule of three; Hanley and
+Lippman-Hand, JAMA 1983). Near-copies by a plain check are left out.
+
+Held-out pictures are too few to show one in a hundred million. All pictures are enough, but most of them were trained
+on, and the gate passes fewer of their pairs than of strangers': so the counts are told by side of the split, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import combinations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from model.augment import FAMILIES, Pixels
-from model.calibrate import count_pairs, nearest_pairs, squared_distances
-from model.data import Picture, edited
+from model.data import Picture, is_held_out
 from model.encoder import Encoder
-from model.evaluate import MAIN
+from model.evaluate import MAIN, EvaluateConfig, evaluate
 from model.hard_groups import HardGroup, hard_groups
 from model.pairs import Looks
 from model.receipts import receipts
-from model.second_look import MIN_SCORE, Thumbnail, second_look, thumbnail
+from model.second_look import MIN_SCORE, thumbnail
+from model.strangers import Judge, Part, Rule, View, by_side, confirmed_pairs, counted, looked_at, together
+from model.systems import System
+from model.tail import COUNTED
+from model.views import CHUNK, Plan, Tell, images_of
 
-Tell = Callable[[str], object]
-"""Takes a line of progress."""
-
-LISTED = 20_000
-"""How many of the nearest pairs of pictures as they are may lie within the radius."""
+STRENGTH = 1.0
+"""Of the edits: the whole range of each."""
 
 HEADS = ("gate", "look", "whole")
 COLUMNS = ("pairs", "within_radius", "confirmed", "rate", "at_most")
+LOOK_COLUMNS = ("looked_at", "confirmed", "rate", "at_most")
 
 RECEIPTS = 60
 """Receipts that are drawn."""
 
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """One image as the indexer keeps it: descriptor, float32 (D,), and thumbnail."""
-
-    descriptor: npt.NDArray[np.float32]
-    thumbnail: Thumbnail
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """When two images are copies: strictly within *inner*, or strictly within *radius* and confirmed (Euclidean)."""
-
-    radius: float
-    inner: float
-
-    def look(self, distance: float, new: View, original: View) -> bool:
-        """Tell whether two images at this *distance* are confirmed."""
-        return distance < self.inner or second_look(new.thumbnail, original.thumbnail).score >= MIN_SCORE
+WIDE, NARROW = 34, 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +54,30 @@ class WholeConfig:
     How to measure.
 
     Attributes:
-        queries: pictures that are edited by every family, at most.
+        queries: pictures that are edited by every family, at most; the first ones.
+        counted: pictures that are edited by the main families and compared with all others, at most; the first ones.
+        gate: Euclidean, at least the radius: pairs of different pictures within it are looked at; None is the radius.
         workers: threads.
     """
 
     queries: int
-    workers: int
+    counted: int = 0
+    gate: float | None = None
+    workers: int = 2
+
+    @property
+    def plan(self) -> Plan:
+        """Which copies are made."""
+        most = max(self.counted, self.queries)
+        return Plan(tuple(FAMILIES), (STRENGTH,), self.queries, MAIN, most, self.workers)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Views of all pictures, and of the copies of the first ones by family."""
+
+    references: tuple[View, ...]
+    copies: Mapping[str, tuple[View, ...]]
 
 
 def view_of(encoder: Encoder, pixels: Pixels) -> View:
@@ -81,52 +85,103 @@ def view_of(encoder: Encoder, pixels: Pixels) -> View:
     return View(encoder.embed([pixels])[0], thumbnail(pixels))
 
 
+def see(encoder: Encoder, pictures: Sequence[Picture], plan: Plan, pool: Executor, tell: Tell) -> Seen:
+    """Return the views of *pictures* and of the copies that the *plan* asks for."""
+    views: dict[str | None, list[View]] = {}
+    for start in range(0, len(pictures), CHUNK):
+        places = range(start, min(start + CHUNK, len(pictures)))
+        for found in pool.map(partial(_views, encoder, pictures, plan), places):
+            for family, view in found:
+                views.setdefault(family, []).append(view)
+        tell(f"\r{places.stop:,} of {len(pictures):,} pictures seen")
+    tell("\n")
+    copies = {family: tuple(made) for family, made in views.items() if family is not None}
+    return Seen(tuple(views[None]), copies)
+
+
+def _views(encoder: Encoder, pictures: Sequence[Picture], plan: Plan, place: int) -> list[tuple[str | None, View]]:
+    """Return the views of the picture at *place*, and of its copies by family."""
+    return [(key and key[1], view_of(encoder, image)) for key, image in images_of(pictures, plan, place)]
+
+
 def measure(
     encoder: Encoder, pictures: Sequence[Picture], originals: Mapping[str, str], config: WholeConfig, tell: Tell
 ) -> dict[str, Any]:
     """Return all figures, ready for JSON; *originals* names the pictures' first files (see hard_groups)."""
     rule = Rule(encoder.spec.radius, encoder.spec.inner_radius)
+    gate = max(config.gate or 0.0, rule.radius)
     with ThreadPoolExecutor(config.workers) as pool:
-        tell(f"{len(pictures):,} pictures\n")
-        references = list(pool.map(lambda picture: view_of(encoder, picture.pixels), pictures))
-        tell(f"{len(pictures[: config.queries]):,} of them edited {len(FAMILIES)} times\n")
-        copies = list(pool.map(lambda picture: _copies(encoder, picture), pictures[: config.queries]))
-        drawn = [view_of(encoder, picture.pixels) for picture in receipts(RECEIPTS)]
-    alike = cache(Looks.of(pictures).alike)
+        seen = see(encoder, pictures, config.plan, pool, tell)
+        judge = Judge(rule, gate, cache(Looks.of(pictures).alike), pool)
+        parts, groups = _parts(judge, seen, tell), _groups(encoder, judge, pictures, originals, seen.references)
+        recall = recall_of(rule, seen, config.queries, pool)
+    names, sides = [picture.name for picture in pictures], [is_held_out(picture.name) for picture in pictures]
+    edited = len(seen.copies[MAIN[0]])
     return {
         "fingerprint": encoder.spec.fingerprint,
         "radius": rule.radius,
         "inner_radius": rule.inner,
+        "gate": gate,
         "min_score": MIN_SCORE,
-        "references": len(references),
-        "queries": len(copies),
-        "recall": {family: _recall(rule, copies, references, family) for family in FAMILIES},
-        "different": {"unedited": _unedited(rule, references, alike)}
-        | {f"edited by {family}": _edited(rule, copies, references, family, alike) for family in MAIN},
-        "hard_groups": {
-            **{group.name: _group(rule, group, references, alike) for group in hard_groups(pictures, originals)},
-            "receipts of one shop (drawn)": _group(rule, _all_of(drawn), drawn, alike),
-        },
+        "references": len(pictures),
+        "held_out": sum(sides),
+        "queries": min(config.queries, len(pictures)),
+        "counted": edited,
+        "recall": recall,
+        "different": {part.name: counted(part, rule.radius) for part in [*parts, together(parts)]},
+        "near_copies_within_gate": {part.name: part.near_copies for part in parts},
+        "by_side": by_side(parts, rule.radius, sides, edited),
+        "hard_groups": {part.name: counted(part, rule.radius) for part in groups},
+        "look_alone": {part.name: looked_at(part) for part in [*parts, together(parts), *groups]},
+        "confirmed": confirmed_pairs(parts, names, rule.radius),
     }
 
 
-def _copies(encoder: Encoder, picture: Picture) -> dict[str, View]:
-    """Return one edited copy of *picture* by each family, over the whole range."""
-    return {family: view_of(encoder, edited(picture, family, 1.0)) for family in FAMILIES}
+def _parts(judge: Judge, seen: Seen, tell: Tell) -> list[Part]:
+    """Return the pairs of different pictures, as they are and edited."""
+    parts = [judge.unedited(seen.references)]
+    for family in MAIN:
+        tell(f"{parts[-1].name}: {len(parts[-1].near):,} of {parts[-1].pairs:,} pairs looked at\n")
+        parts.append(judge.edited(family, seen.copies[family], seen.references))
+    return parts
 
 
-def _distance(first: View, second: View) -> float:
-    """Return the Euclidean distance of two descriptors."""
-    return float(np.linalg.norm(first.descriptor - second.descriptor))
+def _groups(
+    encoder: Encoder,
+    judge: Judge,
+    pictures: Sequence[Picture],
+    originals: Mapping[str, str],
+    references: Sequence[View],
+) -> list[Part]:
+    """Return the pairs of the hard groups."""
+    drawn = [view_of(encoder, picture.pixels) for picture in receipts(RECEIPTS)]
+    pairs = tuple(combinations(range(len(drawn)), 2))
+    shop = HardGroup("receipts of one shop (drawn)", pairs, surely_different=True)
+    return [
+        *(judge.grouped(group, references) for group in hard_groups(pictures, originals)),
+        judge.grouped(shop, drawn),
+    ]
 
 
-def _recall(
-    rule: Rule, copies: Sequence[Mapping[str, View]], references: Sequence[View], family: str
-) -> dict[str, float]:
-    """Return the shares of the *family*'s copies that the gate, the look and both find."""
-    pairs = [(copy[family], original) for copy, original in zip(copies, references, strict=False)]
-    near = [(d, copy, original) for copy, original in pairs if (d := _distance(copy, original)) < rule.radius]
-    confirmed = sum(rule.look(*pair) for pair in near)
+def recall_of(rule: Rule, seen: Seen, queries: int, pool: Executor) -> dict[str, dict[str, float]]:
+    """Return what is found of the copies of the first *queries* pictures, by family."""
+    return {family: _recall(rule, copies[:queries], seen.references, pool) for family, copies in seen.copies.items()}
+
+
+def recall_at(
+    encoder: Encoder, pictures: Sequence[Picture], rule: Rule, config: WholeConfig, tell: Tell
+) -> dict[str, dict[str, float]]:
+    """Return what is found of the copies of *pictures*, by family, at a radius that need not be the encoder's own."""
+    with ThreadPoolExecutor(config.workers) as pool:
+        seen = see(encoder, pictures[: config.queries], config.plan, pool, tell)
+        return recall_of(rule, seen, config.queries, pool)
+
+
+def _recall(rule: Rule, copies: Sequence[View], originals: Sequence[View], pool: Executor) -> dict[str, float]:
+    """Return the shares of *copies* that the gate, the look and both find."""
+    pairs = [(_distance(*pair), *pair) for pair in zip(copies, originals, strict=False)]
+    near = [pair for pair in pairs if pair[0] < rule.radius]
+    confirmed = sum(pool.map(lambda pair: rule.look(*pair), near))
     return {
         "gate": len(near) / len(pairs),
         "look": confirmed / len(near) if near else 0.0,
@@ -134,72 +189,80 @@ def _recall(
     }
 
 
-def _counted(rule: Rule, pairs: int, near: Iterable[tuple[float, View, View]]) -> dict[str, float]:
-    """Return how many of *pairs* lie within the radius, how many of those are confirmed, and the rate."""
-    found = list(near)
-    confirmed = sum(rule.look(*pair) for pair in found)
-    return {
-        "pairs": pairs,
-        "within_radius": len(found),
-        "confirmed": confirmed,
-        "rate": confirmed / max(pairs, 1),
-        "at_most": max(confirmed, 3) / max(pairs, 1),
-    }
+def _distance(first: View, second: View) -> float:
+    """Return the Euclidean distance of two descriptors."""
+    return float(np.linalg.norm(first.descriptor - second.descriptor))
 
 
-def _unedited(rule: Rule, references: Sequence[View], alike: Callable[[int, int], bool]) -> dict[str, float]:
-    """Count false positives among pictures as they are."""
-    nearest = nearest_pairs(np.stack([view.descriptor for view in references]), LISTED)
-    near = (
-        (pair.distance, references[pair.second], references[pair.first])
-        for pair in nearest
-        if pair.distance < rule.radius and not alike(pair.first, pair.second)
-    )
-    return _counted(rule, count_pairs(len(references)), near)
+def beside(
+    systems: Sequence[System],
+    pictures: Sequence[Picture],
+    figures: Mapping[str, Any],
+    config: WholeConfig,
+    tell: Tell,
+) -> dict[str, Any]:
+    """
+    Return the recall of other *systems*, by name and family, of the same copies, at no lower a rate than the whole's.
+
+    The rate is that of the pairs that the whole confirmed, *figures* of `measure`; at least as many as can be counted.
+    """
+    found = figures["different"]["together"]
+    rate = max(found["confirmed"], COUNTED) * (1 + 1e-9) / found["pairs"]
+    how = EvaluateConfig(config.queries, config.counted, (STRENGTH,), rates=(rate,), receipts=0, workers=config.workers)
+    measured = evaluate(systems, pictures, {}, how, tell)["systems"]
+    return {"rate": rate, "recall": {system["name"]: _only(system["at_equal_rates"])["recall"] for system in measured}}
 
 
-def _edited(
-    rule: Rule,
-    copies: Sequence[Mapping[str, View]],
-    references: Sequence[View],
-    family: str,
-    alike: Callable[[int, int], bool],
-) -> dict[str, float]:
-    """Count false positives of edited pictures against all other pictures."""
-    asked = np.stack([copy[family].descriptor for copy in copies])
-    squares = squared_distances(asked, np.stack([view.descriptor for view in references]))
-    np.fill_diagonal(squares, np.inf)
-    near = (
-        (float(np.sqrt(squares[query, other])), copies[query][family], references[other])
-        for query, other in np.argwhere(squares < rule.radius**2)
-        if not alike(int(query), int(other))
-    )
-    return _counted(rule, len(copies) * (len(references) - 1), near)
-
-
-def _all_of(views: Sequence[View]) -> HardGroup:
-    """Return the group of all pairs of *views*."""
-    return HardGroup("", tuple(combinations(range(len(views)), 2)), surely_different=True)
-
-
-def _group(rule: Rule, group: HardGroup, views: Sequence[View], alike: Callable[[int, int], bool]) -> dict[str, float]:
-    """Count false positives within a hard group."""
-    pairs = [pair for pair in group.pairs if group.surely_different or not alike(*pair)]
-    measured = ((_distance(views[first], views[second]), views[second], views[first]) for first, second in pairs)
-    return _counted(rule, len(pairs), (pair for pair in measured if pair[0] < rule.radius))
+def _only(rates: Mapping[str, Any]) -> Any:  # noqa: ANN401 - figures
+    """Return the figures at the one rate there is, among all pictures."""
+    (found,) = rates.values()
+    return found.get("all", {"recall": {}})
 
 
 def as_text(figures: Mapping[str, Any]) -> str:
-    """Return *figures* as two tables for people."""
+    """Return *figures* as tables for people."""
     lines = [
         f"{figures['fingerprint']}, radius {figures['radius']:g}, inner radius {figures['inner_radius']:g}",
         f"score at least {figures['min_score']:g}",
-        f"recall of {figures['queries']:,} edited copies".ljust(34) + "".join(map("{:>9}".format, HEADS)),
+        *_recall_lines(figures),
+        *_counts(f"different pictures, of {figures['references']:,}", COLUMNS, figures["different"]),
+        *_counts("hard groups", COLUMNS, figures["hard_groups"]),
     ]
+    learned = figures["references"] - figures["held_out"]
+    if learned:
+        lines.append(f"\n{learned:,} of the pictures were trained on: the gate passes fewer of their pairs")
+        lines += _counts("by side of the split, together", COLUMNS, figures["by_side"])
+    if figures["gate"] > figures["radius"]:
+        lines += _counts(f"the look alone, within {figures['gate']:g}", LOOK_COLUMNS, figures["look_alone"])
+    return "\n".join([*lines, *_confirmed_lines(figures)])
+
+
+def _recall_lines(figures: Mapping[str, Any]) -> list[str]:
+    """Return the table of recall, other systems beside it."""
+    others = figures.get("beside", {"recall": {}})["recall"]
+    title = f"recall of {figures['queries']:,} edited copies"
+    lines = ["", title.ljust(WIDE) + "".join(f"{head:>{NARROW}}" for head in (*HEADS, *others))]
     for family, found in figures["recall"].items():
-        lines.append(family.ljust(34) + "".join(f"{found[head]:9.3f}" for head in HEADS))
-    lines.append("pairs of different pictures".ljust(34) + "".join(map("{:>14}".format, COLUMNS)))
-    for name, found in {**figures["different"], **figures["hard_groups"]}.items():
-        counts = "".join(f"{int(found[column]):14,}" for column in COLUMNS[:3])
-        lines.append(name.ljust(34) + counts + f"{found['rate']:14.1e}{found['at_most']:14.1e}")
-    return "\n".join(lines)
+        values = [found[head] for head in HEADS] + [recall.get(family, np.nan) for recall in others.values()]
+        lines.append(family.ljust(WIDE) + "".join(f"{value:{NARROW}.3f}" for value in values))
+    if others:
+        lines.append(f"the others at {figures['beside']['rate']:.1e} false positives per pair, by their distance alone")
+    return lines
+
+
+def _counts(title: str, columns: Sequence[str], rows: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Return a table: counts, then rate and bound."""
+    lines = ["", title.ljust(WIDE) + "".join(f"{column:>{NARROW}}" for column in columns)]
+    for name, found in rows.items():
+        numbers = "".join(f"{int(found[column]):{NARROW},}" for column in columns[:-2])
+        lines.append(name.ljust(WIDE) + numbers + "".join(f"{found[column]:{NARROW}.1e}" for column in columns[-2:]))
+    return lines
+
+
+def _confirmed_lines(figures: Mapping[str, Any]) -> list[str]:
+    """Return a line for each two pictures within the radius that were confirmed."""
+    found = [pair for pair in figures["confirmed"] if pair["within_radius"]]
+    head = ["", "confirmed within the radius: look whether they are near-copies"] if found else []
+    return head + [
+        f"{pair['distance']:.5f}  {'  '.join(pair['pictures'])}  ({', '.join(pair['in'])})" for pair in found
+    ]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +17,11 @@ from PIL import Image
 from model import Encoder
 from model.cli import main
 from model.data import Picture
-from model.plots import draw_whole
-from model.whole import Rule, View, WholeConfig, _counted, as_text, measure, view_of
+from model.encoder import SHIPPED_WEIGHTS
+from model.plots import draw_pairs, draw_whole
+from model.strangers import SIDES, Judge, Rule, View, by_side, confirmed_pairs, counted, looked_at
+from model.systems import EncoderSystem
+from model.whole import WholeConfig, as_text, beside, measure, view_of
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -49,14 +55,94 @@ def test_the_inner_radius_needs_no_look(views: Mapping[str, View]) -> None:
     assert not rule.look(0.002, views["cat"], views["coffee"])
 
 
-def test_few_false_positives_are_bounded_by_the_rule_of_three(views: Mapping[str, View]) -> None:
-    """None of 300 pairs bounds the rate at 1 %, as one does; four of them are told as they are."""
-    rule, same = Rule(radius=0.01, inner=0.002), (0.005, views["cat"], views["cat"])
-    assert [_counted(rule, 300, [same] * passing)["at_most"] for passing in (0, 1)] == [0.01, 0.01]
-    assert _counted(rule, 400, [same] * 4)["at_most"] == 0.01
+@pytest.fixture
+def judge() -> Iterator[Judge]:
+    """Look at pairs within 0.02, of which those within 0.01 lie within the radius; no two are near-copies."""
+    with ThreadPoolExecutor(1) as pool:
+        yield Judge(Rule(radius=0.01, inner=0.002), 0.02, lambda *_: False, pool)
+
+
+def placed(views: Mapping[str, View], *places: tuple[str, float]) -> list[View]:
+    """Return the thumbnails of photographs, with descriptors on a line: their distances are known by hand."""
+    return [View(np.array([x, 0], np.float32), views[name].thumbnail) for name, x in places]
+
+
+def test_few_false_positives_are_bounded_by_the_rule_of_three(views: Mapping[str, View], judge: Judge) -> None:
+    """None of three pairs bounds the rate at 1, as one of three does; six of six are told as they are."""
+    apart = judge.unedited(placed(views, ("cat", 0), ("cat", 1), ("cat", 2)))
+    assert (counted(apart, 0.01)["rate"], counted(apart, 0.01)["at_most"]) == (0, 1)
+    same = judge.edited("noise", placed(views, ("cat", 0), ("cat", 0)), placed(views, *[("cat", 0.005)] * 4))
+    assert (counted(same, 0.01)["confirmed"], counted(same, 0.01)["at_most"]) == (6, 1)
+
+
+def test_a_wider_gate_shows_the_look_more_pairs(views: Mapping[str, View], judge: Judge) -> None:
+    """A pair between radius and gate counts for the look alone; one beyond the gate is compared and not looked at."""
+    part = judge.unedited(placed(views, ("cat", 0), ("coffee", 0.009), ("cat", 0.015), ("rocket", 1)))
+    assert part.pairs == 6
+    assert [counted(part, 0.01)[head] for head in ("within_radius", "confirmed")] == [2, 0]
+    assert [looked_at(part)[head] for head in ("looked_at", "confirmed")] == [3, 1]
+
+
+def test_near_copies_are_set_aside(views: Mapping[str, View], judge: Judge) -> None:
+    """What a plain check calls near-copies is counted apart and never looked at."""
+    plain = replace(judge, alike=lambda first, second: (first, second) == (0, 1))
+    part = plain.unedited(placed(views, ("cat", 0), ("cat", 0.005), ("cat", 0.006)))
+    assert (part.near_copies, [near.pair.first for near in part.near]) == (1, [2, 2])
+
+
+def test_confirmed_pairs_are_listed_once(views: Mapping[str, View], judge: Judge) -> None:
+    """Two pictures that pass as they are and edited are one line, at the nearer distance, and name both parts."""
+    cats = placed(views, ("cat", 0), ("cat", 0.015))
+    parts = [judge.unedited(cats), judge.edited("noise", placed(views, ("cat", 0.006)), cats)]
+    (listed,) = confirmed_pairs(parts, ["x/a", "x/b"], 0.01)
+    assert (listed["pictures"], listed["within_radius"]) == (["x/a", "x/b"], True)
+    assert (listed["distance"], listed["in"]) == (pytest.approx(0.009), ["edited by noise", "unedited"])
+
+
+def test_pairs_are_told_by_side_of_the_split(views: Mapping[str, View], judge: Judge) -> None:
+    """All pairs have a side, by what each picture is; a pair within the radius is counted on its own."""
+    shown = placed(views, ("cat", 0), ("coffee", 1), ("cat", 2), ("rocket", 2.009))
+    parts = [judge.unedited(shown), judge.edited("noise", shown[:2], shown)]
+    found = by_side(parts, 0.01, [True, True, False, False], 2)
+    assert {side: found[side]["pairs"] for side in SIDES} == {SIDES[0]: 1 + 2, SIDES[1]: 4 + 4, SIDES[2]: 1 + 0}
+    assert [found[side]["within_radius"] for side in SIDES] == [0, 0, 1]
+
+
+def test_others_are_asked_for_the_same_copies(encoder: Encoder, photos: Mapping[str, Pixels]) -> None:
+    """The encoder by its radius alone, as a system beside the whole, finds a copy where the gate lets it pass."""
+    pieces = [pixels[y : y + 90, x : x + 80] for pixels in photos.values() for y in (0, 90, 180) for x in (0, 80, 160)]
+    pictures = [Picture(f"x/{place}", pixels) for place, pixels in enumerate(pieces)]
+    config = WholeConfig(queries=6)
+    figures = measure(encoder, pictures, {}, config, lambda _: None)
+    system = EncoderSystem("radius", SHIPPED_WEIGHTS, 2)
+    system.radius = None
+    found = beside([system], pictures, figures, config, lambda _: None)
+    assert found["recall"]["radius"]["jpeg"] == figures["recall"]["jpeg"]["gate"] == 1
+    assert found["rate"] == pytest.approx(5 / figures["different"]["together"]["pairs"])
+    assert "radius" in as_text(figures | {"beside": found})
 
 
 def test_measuring_without_data_says_where_it_looked(tmp_path: Path) -> None:
     """The command names the place and the option."""
     result = CliRunner().invoke(main, ["whole", "--data", str(tmp_path)])
     assert (result.exit_code, str(tmp_path) in result.stderr, "--data" in result.stderr) == (1, True, True)
+
+
+def test_the_command_takes_both_sides_of_the_split(tmp_path: Path, photos: Mapping[str, Pixels]) -> None:
+    """Every picture is compared, whichever side it is on, and so many are edited; a wider gate has its own table."""
+    for name, pixels in photos.items():
+        Image.fromarray(pixels[:256, :256]).save(tmp_path / f"{name}.png")
+    folder, target = tmp_path / "sheets", tmp_path / "whole.json"
+    options = ["--data", str(tmp_path), "--all", "--queries", "1", "--counted", "2", "--json", str(target)]
+    result = CliRunner().invoke(main, ["whole", *options, "--gate", "0.011", "--sheets", str(folder)])
+    assert result.exit_code == 0, result.output
+    figures = json.loads(target.read_text())
+    assert (figures["references"], figures["different"]["unedited"]["pairs"]) == (4, 6)
+    assert figures["different"]["edited by noise"]["pairs"] == 2 * 3
+    assert "the look alone, within 0.011" in result.stdout
+
+
+def test_confirmed_pairs_are_drawn(tmp_path: Path, photos: Mapping[str, Pixels]) -> None:
+    """Twenty-five pairs fill one sheet and begin another."""
+    draw_pairs(tmp_path, [("two cats", photos["cat"][:40, :40], photos["cat"][:40, :40])] * 25)
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["001.png", "002.png"]
