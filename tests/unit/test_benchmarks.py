@@ -16,7 +16,8 @@ from PIL import Image
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 sys.path.append(str(SCRIPTS))
 
-import bench_ingest  # noqa: E402 - scripts are no package
+import bench_growth  # noqa: E402 - scripts are no package
+import bench_ingest  # noqa: E402 - as above
 import bench_scale  # noqa: E402 - as above
 import bench_search  # noqa: E402 - as above
 import descriptors  # noqa: E402 - as above
@@ -204,3 +205,15 @@ def test_a_process_knows_what_it_holds() -> None:
     """The memory of this process is told where the system tells it."""
     held = measuring.resident_mb()
     assert held is None or held > 10
+
+
+def test_a_second_look_is_compared_round_by_round(tmp_path: Path) -> None:
+    """Collections with and without lie apart and take turns; each round has its own ratio."""
+    options = argparse.Namespace(counts=[10, 20], no_second_look=True)
+    places = {
+        bench_growth.place_of(str(tmp_path / "a.db"), *case[:1], look=case[1]) for case in bench_growth.cases(options)
+    }
+    assert {Path(uri).name for uri, _ in places} == {"a_10.db", "a_10_radius.db", "a_20.db", "a_20_radius.db"}
+    looking = [measuring.Spent(3.0, 6.0, 1.0), measuring.Spent(2.2, 2.0, 1.0)]
+    alone = [measuring.Spent(2.0, 4.0, 1.0), measuring.Spent(2.0, 2.0, 1.0)]
+    assert "at 10 entries, by round: wall 1.10, 1.50; CPU 1.00, 1.50" in bench_growth.compared(10, looking, alone)
