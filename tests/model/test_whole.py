@@ -21,7 +21,7 @@ from model.encoder import SHIPPED_WEIGHTS
 from model.plots import draw_pairs, draw_whole
 from model.strangers import SIDES, Judge, Rule, View, by_side, confirmed_pairs, counted, looked_at
 from model.systems import EncoderSystem
-from model.whole import WholeConfig, as_text, beside, measure, view_of
+from model.whole import WholeConfig, as_text, beside, measure, recall_at, view_of
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -53,6 +53,15 @@ def test_the_inner_radius_needs_no_look(views: Mapping[str, View]) -> None:
     rule = Rule(radius=0.01, inner=0.002)
     assert rule.look(0.0019, views["cat"], views["coffee"])
     assert not rule.look(0.002, views["cat"], views["coffee"])
+
+
+def test_recall_is_told_at_any_radius(encoder: Encoder, photos: Mapping[str, Pixels]) -> None:
+    """`calibrate` draws it at the radius that it found: nothing passes a tiny one, everything a huge one."""
+    pictures, config = [Picture("x/cat", photos["cat"][:200, :200])], WholeConfig(queries=1)
+    tiny, huge = (recall_at(encoder, pictures, Rule(radius, 0.0), config, lambda _: None) for radius in (1e-9, 1.0))
+    assert {tuple(found.values()) for found in tiny.values()} == {(0, 0, 0)}
+    assert {found["gate"] for found in huge.values()} == {1}
+    assert huge["jpeg"]["whole"] == 1
 
 
 @pytest.fixture
