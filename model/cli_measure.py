@@ -296,5 +296,5 @@ def _draw_confirmed(sheets: Path, pictures: Sequence[Picture], confirmed: Sequen
     from model.plots import draw_pairs  # noqa: PLC0415 - needs matplotlib
 
     pixels = {picture.name: picture.pixels for picture in pictures}
-    titled = [(f"{pair['distance']:.4f} {' | '.join(pair['pictures'])}", pair["pictures"]) for pair in confirmed]
+    titled = [("\n".join([f"{pair['distance']:.4f}", *pair["pictures"]]), pair["pictures"]) for pair in confirmed]
     draw_pairs(sheets, [(title, pixels[first], pixels[second]) for title, (first, second) in titled])

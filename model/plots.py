@@ -95,13 +95,13 @@ def draw_pairs(folder: Path, pairs: Sequence[tuple[str, Pixels, Pixels]]) -> Non
     folder.mkdir(parents=True, exist_ok=True)
     for number, start in enumerate(range(0, len(pairs), PAIRS_A_SHEET), 1):
         figure = Figure(figsize=(16, 15), layout="constrained")
-        shown = zip(figure.subplots(6, 8).reshape(-1, 2), pairs[start : start + PAIRS_A_SHEET], strict=False)
-        for (left, right), (title, first, second) in shown:
-            left.imshow(first)
-            right.imshow(second)
-            left.set_title(title, fontsize=7, loc="left")
+        places = figure.subplots(6, 8).reshape(-1, 2)
+        for sides, (title, *both) in zip(places, pairs[start : start + PAIRS_A_SHEET], strict=False):
+            sides[0].set_title(title, fontsize=6, loc="left")
+            for axes, pixels in zip(sides, both, strict=True):
+                axes.imshow(pixels)
         for axes in figure.axes:
-            axes.set_axis_off()
+            axes.set(xticks=[], yticks=[])
         figure.savefig(folder / f"{number:03}.png")
 
 
