@@ -96,12 +96,13 @@ def draw_pairs(folder: Path, pairs: Sequence[tuple[str, Pixels, Pixels]]) -> Non
     for number, start in enumerate(range(0, len(pairs), PAIRS_A_SHEET), 1):
         figure = Figure(figsize=(16, 15), layout="constrained")
         places = figure.subplots(6, 8).reshape(-1, 2)
+        for axes in figure.axes:
+            axes.set(xticks=[], yticks=[], visible=False)
         for sides, (title, *both) in zip(places, pairs[start : start + PAIRS_A_SHEET], strict=False):
             sides[0].set_title(title, fontsize=6, loc="left")
             for axes, pixels in zip(sides, both, strict=True):
                 axes.imshow(pixels)
-        for axes in figure.axes:
-            axes.set(xticks=[], yticks=[])
+                axes.set_visible(True)
         figure.savefig(folder / f"{number:03}.png")
 
 

@@ -45,7 +45,7 @@ LOOK_COLUMNS = ("looked_at", "confirmed", "rate", "at_most")
 RECEIPTS = 60
 """Receipts that are drawn."""
 
-WIDE, NARROW = 34, 14
+WIDE, NARROW = 34, 15
 
 
 @dataclass(frozen=True, slots=True)
