@@ -193,7 +193,11 @@ def _row(pairs: int, within: Sequence[Judged]) -> dict[str, float]:
 
 
 def confirmed_pairs(parts: Sequence[Part], names: Sequence[str], radius: float) -> list[dict[str, Any]]:
-    """Return what people should look at: two pictures, by name, that were confirmed, each once, nearest first."""
+    """
+    Return what people should look at: two pictures, by name, that were confirmed, each once, nearest first.
+
+    *in* tells the comparisons that found them, with their distances, nearest first; some may lie beyond the *radius*.
+    """
     found: dict[tuple[str, str], list[tuple[float, str]]] = {}
     for part, near in _confirmed(parts):
         first, second = sorted((names[near.pair.first], names[near.pair.second]))
@@ -204,7 +208,7 @@ def confirmed_pairs(parts: Sequence[Part], names: Sequence[str], radius: float) 
             "pictures": list(both),
             "distance": nearest[both],
             "within_radius": nearest[both] < radius,
-            "in": [name for _, name in sorted(found[both])],
+            "in": [{"part": name, "distance": distance} for distance, name in sorted(found[both])],
         }
         for both in sorted(found, key=nearest.__getitem__)
     ]

@@ -13,6 +13,7 @@ on, and the gate passes fewer of their pairs than of strangers': so the counts a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -263,6 +264,11 @@ def _confirmed_lines(figures: Mapping[str, Any]) -> list[str]:
     """Return a line for each two pictures within the radius that were confirmed."""
     found = [pair for pair in figures["confirmed"] if pair["within_radius"]]
     head = ["", "confirmed within the radius: look whether they are near-copies"] if found else []
-    return head + [
-        f"{pair['distance']:.5f}  {'  '.join(pair['pictures'])}  ({', '.join(pair['in'])})" for pair in found
-    ]
+    return head + [_confirmed_line(pair, figures["radius"]) for pair in found]
+
+
+def _confirmed_line(pair: Mapping[str, Any], radius: float) -> str:
+    """Return distance, names, and the parts that the *pair* was confirmed in, with how often."""
+    parts = Counter(found["part"] for found in pair["in"] if found["distance"] < radius)
+    times = ", ".join(f"{part} {count}" for part, count in parts.items())
+    return f"{pair['distance']:.5f}  {'  '.join(pair['pictures'])}  ({times})"

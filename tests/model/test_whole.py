@@ -21,7 +21,7 @@ from model.encoder import SHIPPED_WEIGHTS
 from model.plots import draw_pairs, draw_whole
 from model.strangers import SIDES, Judge, Rule, View, by_side, confirmed_pairs, counted, looked_at
 from model.systems import EncoderSystem
-from model.whole import WholeConfig, as_text, beside, measure, recall_at, view_of
+from model.whole import WholeConfig, _confirmed_line, as_text, beside, measure, recall_at, view_of
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -100,12 +100,14 @@ def test_near_copies_are_set_aside(views: Mapping[str, View], judge: Judge) -> N
 
 
 def test_confirmed_pairs_are_listed_once(views: Mapping[str, View], judge: Judge) -> None:
-    """Two pictures that pass as they are and edited are one line, at the nearer distance, and name both parts."""
+    """Two pictures that pass in two parts are listed once, at the nearer distance; a line tells what lies within."""
     cats = placed(views, ("cat", 0), ("cat", 0.015))
     parts = [judge.unedited(cats), judge.edited("noise", placed(views, ("cat", 0.006)), cats)]
     (listed,) = confirmed_pairs(parts, ["x/a", "x/b"], 0.01)
     assert (listed["pictures"], listed["within_radius"]) == (["x/a", "x/b"], True)
-    assert (listed["distance"], listed["in"]) == (pytest.approx(0.009), ["edited by noise", "unedited"])
+    assert listed["distance"] == pytest.approx(0.009)
+    assert [found["part"] for found in listed["in"]] == ["edited by noise", "unedited"]
+    assert _confirmed_line(listed, 0.01) == "0.00900  x/a  x/b  (edited by noise 1)"
 
 
 def test_pairs_are_told_by_side_of_the_split(views: Mapping[str, View], judge: Judge) -> None:
