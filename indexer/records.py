@@ -244,6 +244,8 @@ class Verdict:
         lookalike_distance: Euclidean distance to it.
         lookalike_score: its score.
         original_missing_since: since when the original's file is gone, as a sweep found; only a query tells.
+        original_is_there: for a copy, whether the original's file was there when the verdict was given; None where no
+            direct look tells (addresses, members of an archive that is there, names that a program gave).
 
     """
 
@@ -267,6 +269,7 @@ class Verdict:
     lookalike_distance: float | None = None
     lookalike_score: float | None = None
     original_missing_since: int | None = None
+    original_is_there: bool | None = None
 
     def as_row(self) -> dict[str, Any]:
         """Return the verdict as a flat dictionary that JSON can hold."""

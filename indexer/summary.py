@@ -21,6 +21,7 @@ class RunSummary:
         unique: became originals.
         copy: lie within the radius of an original, and were confirmed where the collection takes a second look.
         exact: those copies whose bytes equal an earlier entry's.
+        of_gone: those copies whose original's file was not there any more: moved files, as often as not.
         lookalikes: of those that became originals, how many lie within the radius of another that was refuted.
         rejected: could not be used.
         unchanged: indexed before and untouched since.
@@ -39,6 +40,7 @@ class RunSummary:
     unique: int
     copy: int
     exact: int
+    of_gone: int
     lookalikes: int
     rejected: int
     unchanged: int
@@ -63,6 +65,7 @@ class Tally:
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     kinds: Counter[str] = field(default_factory=Counter)
     exact: int = 0
+    of_gone: int = 0
     lookalikes: int = 0
     truncated: int = 0
     complete: bool = False
@@ -74,6 +77,7 @@ class Tally:
         for verdict in verdicts:
             self.outcomes[verdict.outcome] += 1
             self.exact += verdict.outcome is Outcome.COPY and verdict.exact
+            self.of_gone += verdict.outcome is Outcome.COPY and verdict.original_is_there is False
             self.lookalikes += verdict.outcome is Outcome.UNIQUE and verdict.lookalike is not None
             self.truncated += verdict.truncated
             if verdict.kind:
@@ -90,6 +94,7 @@ class Tally:
             unique=self.outcomes[Outcome.UNIQUE],
             copy=self.outcomes[Outcome.COPY],
             exact=self.exact,
+            of_gone=self.of_gone,
             lookalikes=self.lookalikes,
             rejected=self.outcomes[Outcome.REJECTED],
             unchanged=self.outcomes[Outcome.UNCHANGED],

@@ -10,7 +10,7 @@ import click
 from indexer.cli.options import collection_options, where
 from indexer.errors import ConfigError
 from indexer.records import Entry, Verdict
-from indexer.report.text import about_gone, about_look, about_lookalike, printable, said
+from indexer.report.text import about_gone, about_look, about_lookalike, about_original, printable, said
 from indexer.verdict import verdict_on
 
 
@@ -49,13 +49,15 @@ def _row(entry: Entry, group: list[Entry]) -> dict[str, object]:
 
 def _verdict(entry: Entry, group: list[Entry]) -> Verdict:
     """Return the verdict on *entry*, a member of *group*, with what became of its original."""
+    from indexer.jobs.run import told_of_original  # noqa: PLC0415 - heavy, and not needed for --help
+
     since = next((member.missing_since for member in group if member.uri == entry.original), None)
-    return replace(verdict_on(entry), original_missing_since=since)
+    return told_of_original(replace(verdict_on(entry), original_missing_since=since))
 
 
 def _text(entry: Entry, group: list[Entry]) -> str:
     verdict = _verdict(entry, group)
-    role = f"a copy of {printable(entry.original or '')}{about_gone(verdict.original_missing_since)}"
+    role = f"a copy of {printable(entry.original or '')}{about_original(verdict)}"
     seen = about_look(verdict) if entry.look else about_lookalike(verdict)
     lines = [
         f"image     {_name(entry)}",

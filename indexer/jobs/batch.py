@@ -205,7 +205,11 @@ class _Night:
         outcome = verdict.outcome
         self._told[outcome] += 1
         if self._log.as_json or self._told[outcome] <= _TOLD:
-            names = ("original", "distance", "exact") if outcome is Outcome.COPY else ("kind", "reason")
+            names = (
+                ("original", "original_is_there", "distance", "exact")
+                if outcome is Outcome.COPY
+                else ("kind", "reason")
+            )
             fields = {name: getattr(verdict, name) for name in names}
             self._log(outcome.value, told_in_a_line(verdict), uri=verdict.uri, **fields)
         elif self._told[outcome] == _TOLD + 1:

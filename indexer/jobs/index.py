@@ -19,7 +19,7 @@ from typing import Any
 
 from indexer import confirm, encode, pipeline
 from indexer.errors import ConfigError
-from indexer.jobs.run import Run
+from indexer.jobs.run import Run, told_of_original
 from indexer.jobs.sweep import Sweep, SweepPolicy, SweepSummary
 from indexer.records import Counts, Entry, Failure, ImageRecord, Settings, Verdict
 from indexer.sources import Item, SourceOptions, SourceStats, open_items
@@ -165,7 +165,8 @@ class Index:
         if isinstance(items, str | bytes | os.PathLike):
             raise ConfigError(f"ingest and query take a list of items, not one: pass [{items!r:.80}]")
         stats = SourceStats()
-        return self._over(flow, open_items(items, tuning.sources, stats), tuning, rule, stats)
+        run = self._over(flow, open_items(items, tuning.sources, stats), tuning, rule, stats)
+        return replace(run, verdicts=map(told_of_original, run.verdicts))
 
     def _over(
         self, flow: Flow, offers: Iterable[ImageRecord | Failure], tuning: Tuning, rule: Rule, stats: SourceStats

@@ -28,8 +28,7 @@ def _why(verdict: Verdict) -> str:
         return f"\n          {about_lookalike(verdict)}"
     if verdict.original is None or verdict.distance is None:
         return ""
-    gone = about_gone(verdict.original_missing_since)
-    return f"\n          of {printable(verdict.original)}{gone}  ({_how(verdict)})"
+    return f"\n          of {printable(verdict.original)}{about_original(verdict)}  ({_how(verdict)})"
 
 
 def _how(verdict: Verdict) -> str:
@@ -44,7 +43,7 @@ def told_in_a_line(verdict: Verdict) -> str:
     """Return what a log tells of a copy, or of an image that was rejected; its names are as they are."""
     if verdict.outcome is Outcome.REJECTED:
         return f"rejected {verdict.uri}: {verdict.kind}: {verdict.reason}"
-    return f"copy {verdict.uri} of {verdict.original}: {_how(verdict)}"
+    return f"copy {verdict.uri} of {verdict.original}{about_original(verdict)}: {_how(verdict)}"
 
 
 def about_look(verdict: Verdict) -> str:
@@ -58,6 +57,14 @@ def about_lookalike(verdict: Verdict) -> str:
         return ""
     numbers = f"distance {verdict.lookalike_distance:.4f}, score {verdict.lookalike_score:.2f}"
     return f"resembles {printable(verdict.lookalike)}  ({numbers}: not a copy)"
+
+
+def about_original(verdict: Verdict) -> str:
+    """Return what follows the name of a copy's original: whether its file is gone; else empty."""
+    if verdict.original_is_there:
+        return ""
+    since = about_gone(verdict.original_missing_since)
+    return since or (", which is gone" if verdict.original_is_there is False else "")
 
 
 def about_gone(missing_since: int | None) -> str:
@@ -115,9 +122,10 @@ def summary_lines(summary: RunSummary, *, begun: bool = True, named_by: str = "-
 def _sums(summary: RunSummary) -> str:
     if not summary.seen and not summary.interrupted:
         return "no images found"
+    gone = f", {said(summary.of_gone, 'of a file that is gone', 'of files that are gone')}" if summary.of_gone else ""
     return (
         f"{said(summary.seen, 'image', 'images')}: {summary.unique} unique, {said(summary.copy, 'copy', 'copies')}"
-        f" ({summary.exact} exact), {summary.rejected} rejected, {summary.unchanged} unchanged"
+        f" ({summary.exact} exact{gone}), {summary.rejected} rejected, {summary.unchanged} unchanged"
     )
 
 

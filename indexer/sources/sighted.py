@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from indexer.records import Failure, ImageRecord
+from indexer.sources.local import is_there
 from indexer.sources.naming import MEMBER_MARK, printable
 
 Offers = Generator[ImageRecord | Failure, None, None]
@@ -170,6 +171,15 @@ class Sighted:
             if root.is_there(archive) is not False:
                 return None
         return True
+
+
+def is_there_now(uri: str) -> bool | None:
+    """Tell by a direct look at the local disk whether the image at *uri* is there; None where that does not tell."""
+    if not uri.startswith(os.sep):
+        return None
+    there = is_there(uri)
+    archives = _archives_above(uri) if there is False else ()
+    return there if all(is_there(archive) is False for archive in archives) else None
 
 
 def key_of(uri: str) -> str:

@@ -471,6 +471,24 @@ def test_new_copies_are_named_in_the_log(twinlens: Twinlens, archive: Path) -> N
     assert found.items() >= named.items()
 
 
+def test_a_renamed_folder_is_told_from_copies_to_delete(twinlens: Twinlens, archive: Path) -> None:
+    """Its files are copies of files that are gone: row, sums and log say so; of files that are there, the contrary."""
+    file, report = archive / "twinlens.toml", archive / "reports/latest/report.jsonl"
+    twinlens("batch", "--config", file)
+    (archive / "photos").rename(archive / "photos2")
+    file.write_text('[[source]]\npath = "."\n')
+    result = twinlens("batch", "--config", file)
+    rows = [json.loads(row) for row in report.read_text().splitlines()]
+    assert [row["original_is_there"] for row in rows if row.get("outcome") == "copy"] == [False] * 10
+    assert "10 copies (10 exact, 10 of files that are gone)" in result.out
+    assert f"of {archive / 'photos/a-00.jpg'}, which is gone: same bytes" in result.err
+    assert (last(archive)["of_gone"], last(archive)["sweep"]["moved"]) == (10, 10)
+    shutil.copy(archive / "photos2/a-00.jpg", archive / "photos2/new.jpg")
+    twinlens("batch", "--config", file)
+    (row,) = (row for row in map(json.loads, report.read_text().splitlines()) if row.get("outcome") == "copy")
+    assert (row["original_is_there"], last(archive)["of_gone"]) == (True, 0)
+
+
 def test_a_second_ctrl_c_while_it_starts(archive: Path) -> None:
     """Before there is a run to end, it ends the process, whatever is being imported; nothing is left."""
     python, *rest = command(archive)

@@ -54,6 +54,19 @@ def test_text_names_copies_and_broken_files(twinlens: Twinlens, shared_photos: P
     assert result.err == ""
 
 
+def test_a_copy_of_a_file_that_is_gone_says_so(twinlens: Twinlens, lite_uri: str, tmp_path: Path) -> None:
+    """Without any sweep, ingest, query and show tell that the original was moved away."""
+    old, new = tmp_path / "old.png", tmp_path / "new.png"
+    twinlens("ingest", pictures.save(pictures.part(1), old), "--uri", lite_uri)
+    old.rename(new)
+    line = f"copy      {new}\n          of {old}, which is gone  (same bytes)"
+    assert line in twinlens("query", new, "--uri", lite_uri).out
+    result = twinlens("ingest", new, "--uri", lite_uri)
+    assert line in result.out
+    assert "1 image: 0 unique, 1 copy (1 exact, 1 of a file that is gone)" in result.out
+    assert f"a copy of {old}, which is gone\n" in twinlens("show", new, "--uri", lite_uri).out
+
+
 def test_a_run_over_nothing_says_so(twinlens: Twinlens, shared_photos: Path, lite_uri: str, tmp_path: Path) -> None:
     """An empty folder has no images; where patterns leave all out, it is they that are named, and how much that is."""
     (tmp_path / "empty").mkdir()

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from indexer.sources import Sighted, SourceOptions, SourceStats, open_items
 from indexer.sources.local import is_there
-from indexer.sources.sighted import Names
+from indexer.sources.sighted import Names, is_there_now
 
 
 def passed(*items: object, most: int | None = None, **options: object) -> Sighted:
@@ -225,3 +225,13 @@ def test_a_url_that_leads_nowhere_proves_nothing(memory: fsspec.AbstractFileSyst
     (root,) = passed("memory://bucket/in").roots.values()
     memory.store.clear()
     assert (root.remains(), root.is_there("memory://bucket/in/a.jpg")) == (False, False)
+
+
+def test_a_direct_look_tells_of_local_files_alone(tmp_path: Path) -> None:
+    """A file is there or gone; a member is gone with its archive, else unknown, as are addresses and given names."""
+    shard, odd = tar(tmp_path / "s.tar", "a.jpg"), tmp_path / "odd!"
+    odd.mkdir()
+    (odd / "a.jpg").touch()
+    assert [is_there_now(str(path)) for path in (odd / "a.jpg", odd / "b.jpg", tmp_path / "x!/b.jpg")] == [1, 0, 0]
+    assert [is_there_now(f"{path}!/a.jpg") for path in (shard, tmp_path / "t.tar")] == [None, False]
+    assert [is_there_now(uri) for uri in ("s3://bucket/a.jpg", "sha256:00", "a.jpg", "s3://b/s.tar!/a")] == [None] * 4
