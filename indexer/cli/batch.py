@@ -145,17 +145,17 @@ def _run(config: BatchConfig, around: Around, *, as_json: bool) -> int:
 
 def _check(config: BatchConfig, *, as_json: bool) -> int:
     from indexer.config import effective  # noqa: PLC0415 - as above
-    from indexer.jobs.check import check, worst  # noqa: PLC0415 - as above
+    from indexer.jobs.check import check, forecast, worst  # noqa: PLC0415 - as above
 
     if as_json:
         raise ConfigError("--check prints TOML and text; leave --json out")
     place = where(config.collection.uri, config.collection.name)
     click.echo(f"# in force, from {config.file}\n{effective(config)}\n")
     click.echo(f"# TWINLENS_TOKEN is {'set' if place.token else 'not set'}\n")
+    marks = {ExitCode.DONE: "ok  ", ExitCode.REJECTED: "WARN"}
     findings = []
     for finding in check(config, place):
         findings.append(finding)
-        click.echo(f"{'ok  ' if finding.code is ExitCode.DONE else 'FAIL'}  {finding.subject}: {finding.told}")
-    code = worst(findings)
-    click.echo(f"\n{'all is there' if code is ExitCode.DONE else f'a run would fail with exit code {int(code)}'}")
-    return code
+        click.echo(f"{marks.get(finding.code, 'FAIL')}  {finding.subject}: {finding.told}")
+    click.echo(f"\n{forecast(findings)}")
+    return worst(findings)

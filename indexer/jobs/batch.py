@@ -242,6 +242,7 @@ class _Night:
         """Write the summary, the metrics and the notification; raises what is not the user's to mend."""
         if folder:
             self._end_report(folder)
+        self._measure(folder)
         summary = self._written(folder) if folder else self._summary(None)
         self._tell_others(summary)
         if self._raised:
@@ -254,8 +255,22 @@ class _Night:
             folder.finish(summary.as_row())
         except OSError as error:
             self._note(f"cannot write {folder.path}/summary.json: {error.strerror}; make room", ExitCode.OUTSIDE)
+            self._measure(folder)
             return self._summary(folder)
         return summary
+
+    def _measure(self, folder: RunFolder | None) -> None:
+        """Write the metrics, before the summary, which is to tell when that fails: nobody sees that they are old."""
+        file, every = self._config.metrics.file, self._config.schedule.every_hours
+        if file is None:
+            return
+        row, now_s = self._summary(folder).as_row(), self._around.clock() / 10**9
+        try:
+            metrics.write(file, row, collection=self._config.collection.name, finished_s=now_s, every_hours=every)
+        except OSError as error:
+            told = f"cannot write {file}: {error.strerror}; mend that, or name another file for the metrics"
+            self._log("metrics", told, "error")
+            self._note(told, ExitCode.OUTSIDE)
 
     def _run_summary(self) -> RunSummary:
         return self._sums or Tally().summary(stages={}, config={})
@@ -285,18 +300,11 @@ class _Night:
         return ExitCode.REJECTED if sums.rejected else ExitCode.DONE
 
     def _tell_others(self, summary: BatchSummary) -> None:
-        """Write the metrics and run the command; when that fails, it is said, and changes nothing else."""
+        """Log the end and run the command; when that fails, it is said, and changes nothing else."""
         row, config = summary.as_row(), self._config
         level = "error" if summary.error else "warning" if summary.absent else "info"
         told = {name: value for name, value in row.items() if name not in ("config", "configuration")}
         self._log("end", last_words(summary), level, **told)
-        if config.metrics.file:
-            name, every = config.collection.name, config.schedule.every_hours
-            now_s = self._around.clock() / 10**9
-            try:
-                metrics.write(config.metrics.file, row, collection=name, finished_s=now_s, every_hours=every)
-            except OSError as error:
-                self._log("metrics", f"cannot write {config.metrics.file}: {error.strerror}", "error")
         if config.notify.command:
             problem = notify(config.notify.command, row, config.notify.timeout_s, config.file.parent)
             if problem:

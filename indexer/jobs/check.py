@@ -6,12 +6,12 @@ import os
 import shlex
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from indexer import encode, sources
 from indexer.config import BatchConfig
-from indexer.errors import ConfigError, ExitCode, SourceError, TwinlensError
+from indexer.errors import ConfigError, ExitCode, ImageError, SourceError, TwinlensError
 from indexer.jobs.around import opened, selections_of
 from indexer.jobs.index import Where
 from indexer.report.text import printable, said
@@ -24,11 +24,21 @@ _GLANCE_S = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was found out about one *subject*: a sentence *told*, and the exit code that it would lead to."""
+    """
+    What was found out about one *subject*.
+
+    Attributes:
+        subject: what was looked at.
+        told: a sentence.
+        code: the exit code that a check gives for it.
+        stops: whether a run would exit with that code, too.
+
+    """
 
     subject: str
     told: str
     code: ExitCode = ExitCode.DONE
+    stops: bool = True
 
 
 def check(config: BatchConfig, where: Where) -> Iterator[Finding]:
@@ -47,8 +57,20 @@ def check(config: BatchConfig, where: Where) -> Iterator[Finding]:
 def worst(findings: list[Finding]) -> ExitCode:
     """Return the exit code of a check: what the user must mend in the file comes first, then a lock, then the rest."""
     codes = {finding.code for finding in findings}
-    order = (ExitCode.USAGE, ExitCode.LOCKED, ExitCode.OUTSIDE)
+    order = (ExitCode.USAGE, ExitCode.LOCKED, ExitCode.OUTSIDE, ExitCode.REJECTED)
     return next((code for code in order if code in codes), ExitCode.DONE)
+
+
+def forecast(findings: list[Finding]) -> str:
+    """Return in one line how a run would end."""
+    code = worst([finding for finding in findings if finding.stops])
+    if code is ExitCode.REJECTED:
+        return "a run would reject what cannot be read, do the rest, and exit with code 5"
+    if code is not ExitCode.DONE:
+        return f"a run would fail with exit code {int(code)}"
+    if worst(findings) is not ExitCode.DONE:
+        return "a run would do its work, but mend what is said above"
+    return "all is there, as far as can be told without reading the images"
 
 
 def _guarded(subject: str, look: Callable[[], str]) -> Finding:
@@ -76,8 +98,12 @@ def _source(selection: Selection) -> str:
     problem = problem_of(os.fsdecode(selection.path))
     if problem:
         raise SourceError(f"{problem}; a run would go on without it, and exit with 3")
-    count, complete = glance(selection, _GLANCE_S)
-    return said(count, "image", "images") if complete else f"more than {count} images, counted for {_GLANCE_S:g} s"
+    seen = glance(selection, _GLANCE_S)
+    images = said(seen.images, "image", "images")
+    told = images if seen.complete else f"more than {images}, counted for {_GLANCE_S:g} s"
+    if seen.refused:
+        raise ImageError("unreadable", f"{told}; {seen.refused} that cannot be read, the first is {seen.first}")
+    return told
 
 
 def _place(subject: str, folder: Path, *, must_exist: bool = False) -> Finding:
@@ -87,7 +113,8 @@ def _place(subject: str, folder: Path, *, must_exist: bool = False) -> Finding:
         _must_be_writable(folder)
         return f"{folder}: can be written" if folder.is_dir() else f"{folder}: the first run makes it"
 
-    return _guarded(subject, look)
+    found = _guarded(subject, look)
+    return found if found.code is ExitCode.DONE else replace(found, code=ExitCode.OUTSIDE)  # as it is to a run
 
 
 def _must_be_writable(path: Path) -> None:
@@ -103,4 +130,9 @@ def _command(command: str, folder: Path) -> Finding:
     program = shlex.split(command)[0]
     if shutil.which(folder / program if os.sep in program else program):
         return Finding("notify", f"{program}: can be run")
-    return Finding("notify", f"there is no program {program}; install it, or name its full path", ExitCode.USAGE)
+    return Finding(
+        "notify",
+        f"there is no program {program}; install it, or name its full path; a run would tell nobody",
+        ExitCode.USAGE,
+        stops=False,
+    )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from indexer.sources.glancing import glance
 from indexer.sources.opening import (
     Item,
     Selection,
     address,
     check_sources,
     counter,
-    glance,
     member_of,
     open_items,
     open_sources,

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -90,16 +89,6 @@ def counter(arguments: Sequence[Path], options: SourceOptions) -> Callable[[], i
     if any(text == _STDIN or remote.is_url(text) or _compression(text) for text in texts):
         return None
     return lambda: sum(1 for _ in open_items(texts, replace(options, skip_compressed=True)))
-
-
-def glance(item: Item, seconds: float) -> tuple[int, bool]:
-    """Count the images of *item* for at most so many *seconds*; return how many, and whether that is all of them."""
-    end, count = time.monotonic() + seconds, 0
-    for offer in open_items([item]):
-        count += isinstance(offer, ImageRecord)
-        if time.monotonic() > end:
-            return count, False
-    return count, True
 
 
 def address(text: str) -> str:

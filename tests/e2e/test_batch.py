@@ -224,9 +224,8 @@ def test_a_held_collection_is_not_touched(archive: Path, lite_uri: str) -> None:
         pytest.param(
             '[collection]\nuri = "http://127.0.0.1:9"\n', 3, "127.0.0.1:9 does not answer", marks=pytest.mark.slow
         ),
-        ('[reports]\nfolder = "twinlens.toml"\n', 2, "is no folder"),
-        ('[metrics]\nfile = "nowhere/t.prom"\n', 2, "there is no folder"),
-        ('[notify]\ncommand = "no-such-program -x"\n', 2, "there is no program no-such-program"),
+        ('[reports]\nfolder = "twinlens.toml"\n', 3, "is no folder"),
+        ('[metrics]\nfile = "nowhere/t.prom"\n', 3, "there is no folder"),
         ('[encoder]\nweights = "nowhere.onnx"\n', 2, "nowhere.onnx"),
     ],
 )
@@ -236,7 +235,50 @@ def test_check_finds_what_a_run_would_miss(twinlens: Twinlens, archive: Path, te
     result = twinlens("batch", "--config", file, "--check")
     assert (result.code, said in result.out) == (code, True), result.out
     assert f"ok    source {archive}/photos: 13 images" in result.out
+    assert f"a run would fail with exit code {code}" in result.out
     assert {path.name for path in archive.iterdir()} == {"photos", "twinlens.toml"}
+    assert twinlens("batch", "--config", file).code == code
+
+
+def test_check_finds_a_program_that_is_not_there(twinlens: Twinlens, archive: Path) -> None:
+    """It is a wrong configuration to the rehearsal, which says that a run would go on without it."""
+    file = add(archive, '[notify]\ncommand = "no-such-program -x"\n')
+    result = twinlens("batch", "--config", file, "--check")
+    assert (result.code, "there is no program no-such-program" in result.out) == (2, True)
+    assert result.out.endswith("a run would do its work, but mend what is said above\n")
+
+
+def obeying(archive: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run a batch that permissions hold for, if need be as a root who has lost the right to pass them over."""
+    lost = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.getuid() == 0 else []
+    if lost and not shutil.which("setpriv"):
+        pytest.skip("no setpriv here")
+    return subprocess.run([*lost, *command(archive, *options)], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.slow
+def test_check_sees_what_may_not_be_read(archive: Path) -> None:
+    """A locked folder and a locked file are told, with the exit code that the run has for them."""
+    for path in (archive / "photos").glob("z-*"):
+        path.unlink()
+    (archive / "photos/a-00.jpg").chmod(0)
+    (archive / "photos/locked").mkdir(mode=0)
+    checked, done = obeying(archive, "--check"), obeying(archive)
+    (archive / "photos/locked").chmod(0o700)
+    told = f"10 images; 2 that cannot be read, the first is {archive}/photos/a-00.jpg: permission denied"
+    assert f"WARN  source {archive}/photos: {told}" in checked.stdout
+    assert checked.stdout.endswith("do the rest, and exit with code 5\n")
+    assert (checked.returncode, done.returncode, last(archive)["rejected"]) == (5, 5, 2)
+
+
+@pytest.mark.slow
+def test_a_report_folder_that_may_not_be_written_has_one_exit_code(archive: Path) -> None:
+    """The rehearsal and the run say 3, and so they do for a folder of metrics."""
+    (archive / "reports").mkdir(mode=0o555)
+    assert [obeying(archive, *options).returncode for options in (["--check"], [])] == [3, 3]
+    (archive / "twinlens.toml").write_text('[[source]]\npath = "photos"\n[metrics]\nfile = "reports/t.prom"\n')
+    add(archive, '[reports]\nfolder = "told"\n')
+    assert [obeying(archive, *options).returncode for options in (["--check"], [])] == [3, 3]
 
 
 def test_check_refuses_another_radius(twinlens: Twinlens, archive: Path) -> None:
@@ -325,13 +367,24 @@ def test_a_source_within_another_is_read_once(twinlens: Twinlens, archive: Path)
     assert (last(archive)["sweep"]["moved"], last(archive)["seen"]) == (1, 13 + 7)
 
 
+def test_metrics_that_cannot_be_written_are_a_run_that_failed(twinlens: Twinlens, archive: Path) -> None:
+    """Exit code 3 and the reason, in the summary, too; all else is done and kept."""
+    file = add(archive, '[metrics]\nfile = "nowhere/t.prom"\n')
+    result = twinlens("batch", "--config", file)
+    assert (result.code, f"error: cannot write {archive}/nowhere/t.prom: No such file" in result.out) == (3, True)
+    assert (last(archive)["exit_code"], last(archive)["interrupted"]) == (3, False)
+    assert [last(archive)[name] for name in SUMS] == [4, 6, 3, 0]
+    assert last(archive)["sweep"]["missing"] == 0
+    (archive / "nowhere").mkdir()
+    assert twinlens("batch", "--config", file).code == 5
+    assert [last(archive)[name] for name in SUMS] == [0, 0, 3, 10]
+
+
 def test_a_notification_that_fails_changes_no_exit_code(twinlens: Twinlens, archive: Path) -> None:
-    """It is said, and that is all; so it is with metrics that cannot be written."""
-    add(archive, '[metrics]\nfile = "nowhere/t.prom"\n')
+    """It is said, and that is all."""
     result = twinlens("batch", "--config", archive / "twinlens.toml", "--notify", "false")
     assert result.code == 5
     assert "the notification failed: 'false' exited with 1" in result.err
-    assert "nowhere/t.prom: No such file" in result.err
 
 
 def test_a_relative_command_starts_from_the_configurations_folder(twinlens: Twinlens, archive: Path) -> None:

@@ -24,6 +24,7 @@ from indexer.sources import (
     open_items,
     open_sources,
 )
+from indexer.sources.glancing import Glance
 
 
 def tar(path: Path, *names: str) -> Path:
@@ -204,9 +205,17 @@ def test_selections_with_the_same_patterns_do_not_offer_a_folder_twice(tmp_path:
     assert [offer.uri for offer in offers] == [str(tmp_path / "a/x.jpg")]
 
 
-@pytest.mark.parametrize(("seconds", "found"), [(60, (3, True)), (0, (1, False))])
-def test_a_glance_ends_in_time(tmp_path: Path, seconds: float, found: tuple[int, bool]) -> None:
+@pytest.mark.parametrize(("seconds", "found"), [(60, Glance(3, complete=True)), (0, Glance(1, complete=False))])
+def test_a_glance_ends_in_time(tmp_path: Path, seconds: float, found: Glance) -> None:
     """It counts images only, and says when it did not count them all."""
     for name in ("a.jpg", "b.jpg", "c.png", "notes.txt"):
         (tmp_path / name).touch()
     assert glance(Selection(tmp_path), seconds) == found
+
+
+def test_a_glance_sees_what_a_run_would_reject_unread(tmp_path: Path) -> None:
+    """A link that leads nowhere is counted apart from the images, and named with its reason."""
+    (tmp_path / "a.jpg").touch()
+    (tmp_path / "b.jpg").symlink_to("nowhere")
+    seen = glance(Selection(tmp_path), 60)
+    assert (seen.images, seen.refused, seen.first.partition(": ")[0]) == (1, 1, str(tmp_path / "b.jpg"))
