@@ -51,6 +51,7 @@ JSON = click.option("--json", "target", type=FILE, help="Also write a JSON file.
 SSCD = click.option(
     "--sscd", type=click.Path(path_type=Path, file_okay=False, exists=True), help="An unzipped wheel of SSCD."
 )
+EVERY = click.option("--all", "every", is_flag=True, help="Take both sides of the split.")
 SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
 TELL = partial(click.echo, err=True, nl=False)
 
@@ -71,7 +72,8 @@ def _write_json(path: Path | None, figures: dict[str, Any]) -> None:
 @DATA
 @WEIGHTS
 @WORKERS
-@click.option("--references", type=click.IntRange(2), default=4500, show_default=True, help="Held-out pictures.")
+@EVERY
+@click.option("--references", type=click.IntRange(2), default=4500, show_default=True, help="Pictures, at most.")
 @click.option("--queries", type=click.IntRange(1), default=600, show_default=True, help="Edited by every family.")
 @click.option("--counted", type=click.IntRange(0), default=1000, show_default=True, help="Edited by the main families.")
 @click.option("--strength", "strengths", multiple=True, type=click.FloatRange(0, 1), default=[1.0], show_default=True)
@@ -86,6 +88,7 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
     data: tuple[Path, ...],
     weights: Path,
     workers: int,
+    every: bool,
     references: int,
     start: Path | None,
     sscd: Path | None,
@@ -112,7 +115,7 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
         named = {"encoder": weights} | ({"start": start} if start else {})
         systems: list[System] = [EncoderSystem(name, path, workers) for name, path in named.items()]
         others, skipped = _peers(sscd, workers) if peers else ([], {})
-        pictures = select(data, held_out=True, at_most=references)
+        pictures = select(data, held_out=None if every else True, at_most=references)
     except (DataMissingError, EncoderLoadError) as error:
         raise click.ClickException(str(error)) from error
     config = EvaluateConfig(workers=workers, **how)

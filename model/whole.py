@@ -231,7 +231,9 @@ def as_text(figures: Mapping[str, Any]) -> str:
     ]
     learned = figures["references"] - figures["held_out"]
     if learned:
-        lines.append(f"\n{learned:,} of the pictures were trained on: the gate passes fewer of their pairs")
+        lines.append(
+            f"\n{learned:,} of the pictures are on training's side: of pairs that were learned, fewer pass the gate"
+        )
         lines += _counts("by side of the split, together", COLUMNS, figures["by_side"])
     if figures["gate"] > figures["radius"]:
         lines += _counts(f"the look alone, within {figures['gate']:g}", LOOK_COLUMNS, figures["look_alone"])
