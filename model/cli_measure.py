@@ -22,6 +22,7 @@ import click
 
 from model.data import DEFAULT_DATA, DataMissingError, Picture, select
 from model.encoder import SHIPPED_WEIGHTS
+from model.extras import how_to_install
 from model.spec import DEFAULT_RADIUS, EncoderLoadError, EncoderSpec
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ TELL = partial(click.echo, err=True, nl=False)
 def _need(package: str, what: str) -> None:
     """Refuse *what* before any work where *package* is missing."""
     if find_spec(package) is None:
-        raise click.ClickException(f"{what} needs {package}: pip install 'twinlens[train]'")
+        raise click.ClickException(f"{what} needs {package}: {how_to_install('train')}")
 
 
 def _write_json(path: Path | None, figures: dict[str, Any]) -> None:

@@ -27,6 +27,7 @@ from PIL import Image  # noqa: TID251 - one of Pillow's doors
 from PIL.JpegImagePlugin import JpegImageFile  # noqa: TID251 - as above
 
 from model import sniff
+from model.extras import how_to_install
 from model.rgb import Pixels, as_rgb
 
 MAX_PIXELS = 200_000_000
@@ -46,8 +47,8 @@ _PLUGINS = {
 
 _REMEDIES = {
     "AVIF": "install Pillow 11.3 or later from a wheel",
-    "HEIF": 'pip install "twinlens[formats]"',
-    "JXL": 'pip install "twinlens[formats]"',
+    "HEIF": how_to_install("formats"),
+    "JXL": how_to_install("formats"),
     "WEBP": "install Pillow from a wheel",
 }
 

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from model.decode import Decoded, DecodeError, decode_image, to_rgb
+from model.extras import how_to_install
 
 PHOTOS = ("astronaut.png", "coffee.png", "chelsea.png", "rocket.jpg", "camera.png", "text.png", "grass.png")
 TARGET = 160
@@ -185,7 +186,7 @@ def test_a_missing_decoder_names_its_extra() -> None:
     )
     told = run(code)
     assert told.startswith("unsupported-format Its format is HEIF")
-    assert "twinlens[formats]" in told
+    assert how_to_install("formats") in told
 
 
 def test_importing_the_decoder_loads_no_plugins() -> None:
