@@ -53,13 +53,15 @@ SSCD = click.option(
     "--sscd", type=click.Path(path_type=Path, file_okay=False, exists=True), help="An unzipped wheel of SSCD."
 )
 SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
+EXTRAS = {"matplotlib": "plots", "onnx": "train"}
+"""What brings a package."""
 TELL = partial(click.echo, err=True, nl=False)
 
 
 def _need(package: str, what: str) -> None:
     """Refuse *what* before any work where *package* is missing."""
     if find_spec(package) is None:
-        raise click.ClickException(f"{what} needs {package}: {how_to_install('train')}")
+        raise click.ClickException(f"{what} needs {package}: {how_to_install(EXTRAS[package])}")
 
 
 def _write_json(path: Path | None, figures: dict[str, Any]) -> None:

@@ -95,7 +95,7 @@ def test_calibrate_refuses_too_few_pictures(pieces: Path) -> None:
 
 def test_both_commands_draw(pieces: Path, tmp_path: Path) -> None:
     """Each writes a picture that can be opened."""
-    pytest.importorskip("matplotlib", reason="needs the train extra")
+    pytest.importorskip("matplotlib", reason="needs the plots extra")
     for command, options in ((calibrate, ["--all"]), (evaluate, ["--no-peers"])):
         path = tmp_path / f"{command.name}.png"
         common = ["--data", str(pieces), "--queries", "4", "--picture", str(path)]
