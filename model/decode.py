@@ -245,7 +245,7 @@ def _check_size(size: tuple[int, int], max_pixels: int) -> None:
         raise DecodeError(
             "too-many-pixels",
             f"It has {size[0]} x {size[1]} pixels, more than the limit of {max_pixels:,}; "
-            "shrink it, or raise the limit if it is to be trusted.",
+            "shrink it, or raise the limit (--max-pixels; max_pixels) if it is to be trusted.",
         )
 
 
