@@ -22,6 +22,7 @@ import click
 
 from model.data import DEFAULT_DATA, DataMissingError, Picture, select
 from model.encoder import SHIPPED_WEIGHTS
+from model.extras import how_to_install
 from model.spec import DEFAULT_RADIUS, EncoderLoadError, EncoderSpec
 
 if TYPE_CHECKING:
@@ -53,13 +54,14 @@ SSCD = click.option(
 )
 EVERY = click.option("--all", "every", is_flag=True, help="Take both sides of the split.")
 SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
+EXTRAS = {"matplotlib": "plots", "onnx": "train"}  # what brings a package
 TELL = partial(click.echo, err=True, nl=False)
 
 
 def _need(package: str, what: str) -> None:
     """Refuse *what* before any work where *package* is missing."""
     if find_spec(package) is None:
-        raise click.ClickException(f"{what} needs {package}: pip install 'twinlens[train]'")
+        raise click.ClickException(f"{what} needs {package}: {how_to_install(EXTRAS[package])}")
 
 
 def _write_json(path: Path | None, figures: dict[str, Any]) -> None:
@@ -166,9 +168,11 @@ def calibrate(  # noqa: PLR0913 - one parameter an option
     Find the radius that keeps to a rate of false positives, and its recall.
 
     By default on the held-out quarter of the data. On a folder of your own (--all) it says which radius to give to
-    `twinlens ingest`; the weights file, and what was indexed with it, can stay as they are.
+    `twinlens ingest`, if there are pictures enough to count (3,163 for one in a million) and not only to extrapolate;
+    the weights file, and what was indexed with it, can stay as they are. The rate is that of the radius alone, without
+    the second look.
     """
-    from model.operating import CalibrateConfig, as_json, as_text  # noqa: PLC0415 - so that --help is quick
+    from model.operating import CalibrateConfig, advice, as_json, as_text  # noqa: PLC0415 - so that --help is quick
     from model.operating import calibrate as measure  # noqa: PLC0415
     from model.systems import EncoderSystem  # noqa: PLC0415
     from model.tail import TooFewPairsError  # noqa: PLC0415
@@ -185,10 +189,11 @@ def calibrate(  # noqa: PLR0913 - one parameter an option
         written = None if out is None else _rewritten(weights, out, found.radius, found.inner)
     except (DataMissingError, EncoderLoadError, TooFewPairsError) as error:
         raise click.ClickException(str(error)) from error
-    about = {"fingerprint": system.spec.fingerprint, "scale": system.spec.scale}
+    own = system.spec
+    about = {"fingerprint": own.fingerprint, "scale": own.scale}
     _write_json(target, about | as_json(found) | {"written": written and asdict(written)})
-    click.echo(f"{system.spec.fingerprint}, s = {system.spec.scale:.6f}\n{as_text(found)}")
-    click.echo(_advice(system.spec, found.radius, out, written))
+    click.echo(f"{own.fingerprint}, s = {own.scale:.6f}\n{as_text(found)}")
+    click.echo(_about_written(own, found.radius, out, written) if written else advice(found, own.radius))
     if picture is not None:
         _draw_calibration(picture, weights, chosen, found)
 
@@ -218,17 +223,12 @@ def _rewritten(weights: Path, out: Path, distance: float, inner: float) -> Encod
     return write_body(out, body, replace(spec, scale=scale, radius=DEFAULT_RADIUS, inner_radius=inner_radius))
 
 
-def _advice(spec: EncoderSpec, distance: float, out: Path | None, written: EncoderSpec | None) -> str:
-    """Say what to do with the operating point *distance*."""
-    if written is not None:
-        return (
-            f"{out}: s = {written.scale:.6f}, radius {written.radius:g} (here {distance:.4g}), "
-            f"inner radius {written.inner_radius:.2g}, {written.fingerprint}\n"
-            f"the fingerprint changes with s: collections made with {spec.fingerprint} are refused by it"
-        )
+def _about_written(spec: EncoderSpec, distance: float, out: Path | None, written: EncoderSpec) -> str:
+    """Say what was *written*, and what follows from it for collections of the encoder as it was, *spec*."""
     return (
-        f"for a new collection: twinlens ingest --radius {distance:.4g} (the encoder's own is {spec.radius:g}); "
-        "the weights file stays as it is"
+        f"{out}: s = {written.scale:.6f}, radius {written.radius:g} (here {distance:.4g}), "
+        f"inner radius {written.inner_radius:.2g}, {written.fingerprint}\n"
+        f"the fingerprint changes with s: collections made with {spec.fingerprint} are refused by it"
     )
 
 

@@ -27,6 +27,7 @@ from PIL import Image  # noqa: TID251 - one of Pillow's doors
 from PIL.JpegImagePlugin import JpegImageFile  # noqa: TID251 - as above
 
 from model import sniff
+from model.extras import how_to_install
 from model.rgb import Pixels, as_rgb
 
 MAX_PIXELS = 200_000_000
@@ -46,8 +47,8 @@ _PLUGINS = {
 
 _REMEDIES = {
     "AVIF": "install Pillow 11.3 or later from a wheel",
-    "HEIF": 'pip install "twinlens[formats]"',
-    "JXL": 'pip install "twinlens[formats]"',
+    "HEIF": how_to_install("formats"),
+    "JXL": how_to_install("formats"),
     "WEBP": "install Pillow from a wheel",
 }
 
@@ -244,7 +245,7 @@ def _check_size(size: tuple[int, int], max_pixels: int) -> None:
         raise DecodeError(
             "too-many-pixels",
             f"It has {size[0]} x {size[1]} pixels, more than the limit of {max_pixels:,}; "
-            "shrink it, or raise the limit if it is to be trusted.",
+            "shrink it, or raise the limit (--max-pixels; max_pixels) if it is to be trusted.",
         )
 
 

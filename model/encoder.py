@@ -19,6 +19,7 @@ import numpy.typing as npt
 from PIL.Image import Image  # noqa: TID251 - an argument's type
 
 from model.decode import decode_image, to_rgb
+from model.extras import how_to_install
 from model.preprocess import preprocess
 from model.runtime import Runtime
 from model.spec import EncoderLoadError, EncoderSpec
@@ -101,7 +102,7 @@ def _on_cuda() -> Callable[[bytes], Runtime]:
     try:
         from model.runtime.torch import TorchRuntime  # noqa: PLC0415 - needs the train extra
     except ImportError as error:
-        raise EncoderLoadError(f"CUDA needs torch: pip install 'twinlens[train]' ({error})") from error
+        raise EncoderLoadError(f"CUDA needs torch: {how_to_install('train')} ({error})") from error
     if not _has_cuda():
         raise EncoderLoadError("no CUDA device is to be had; use the device cpu, or auto")
     return partial(TorchRuntime, device="cuda")

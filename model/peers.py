@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model.augment import Pixels
+from model.extras import how_to_install
 from model.preprocess import to_square
 from model.runtime.onnx import open_session
 from model.systems import Distance, Prepared, System
@@ -99,7 +100,7 @@ def installed_peers(sscd: Path | None, workers: int) -> tuple[list[System], dict
     hashes: tuple[tuple[Literal["pdq", "phash"], str], ...] = (("pdq", "pdqhash"), ("phash", "imagehash"))
     for name, package in hashes:
         if find_spec(package) is None:
-            skipped[name] = f"pip install {package}"
+            skipped[name] = how_to_install("peers")
         else:
             systems.append(HashSystem(name, workers))
     for peer, file in SSCD_FILES.items():

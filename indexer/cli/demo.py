@@ -32,16 +32,22 @@ def demo(folder: Path) -> int:
         f"{made.archive} now holds {len(made.photos)} photographs, {len(made.planted)} copies of them"
         f" (relit, zoomed, noisy, saved again) and {len(made.broken)} broken files."
     )
-    click.echo(f"\n$ twinlens ingest {made.archive} --uri {folder / 'demo.db'}")
-    with open_index(str(folder / "demo.db")) as index:
+    database = folder / "demo.db"
+    click.echo(f"Ingested into {database}; of what was planted, this was found:\n")
+    with open_index(str(database)) as index:
         run = index.ingest([made.archive])
         found = {_name(verdict, made): verdict for verdict in run}
         right = _show(made, found)
-        click.echo(f"\n$ twinlens query {made.upload} --uri {folder / 'demo.db'}")
         (answer,) = index.query([made.upload])
+    click.echo(f"\nAsked about {made.upload}, which is in no folder there:\n")
     right &= _show_upload(made, answer)
     sheet = draw(made, [_why(found[planted.name]) for planted in made.planted], folder / "found.jpg")
     click.echo(f"\nLook at them: {sheet}")
+    click.echo(
+        "The commands themselves name whole paths, and know nothing of what was planted; try them:\n"
+        f"  twinlens ingest {made.archive} --uri {database} -v\n"
+        f"  twinlens query {made.upload} --uri {database}"
+    )
     click.echo(f"\n{run.summary().seconds:.1f} s for {run.summary().seen} images. Your own: twinlens ingest FOLDER")
     return ExitCode.DONE if right else ExitCode.BUG
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import click
 
 from indexer import interrupt
 from indexer.cli.options import encoder_options, tuning, unjudged_source_options
-from indexer.errors import ConfigError, ExitCode
+from indexer.errors import ConfigError, ExitCode, SourceError
 
 if TYPE_CHECKING:
     from indexer.encode import Encoder
@@ -26,7 +27,13 @@ if TYPE_CHECKING:
 @click.option(
     "--out", required=True, metavar="FOLDER", type=click.Path(file_okay=False, path_type=Path), help="Of the files."
 )
-@click.option("--shard-size", type=click.IntRange(1), default=10_000, show_default=True, help="Images of one file.")
+@click.option(
+    "--shard-size",
+    type=click.IntRange(1),
+    default=10_000,
+    show_default=True,
+    help="Images of one file. A run that is cut short keeps whole files alone.",
+)
 @click.option("--no-second-look", is_flag=True, help="Leave the thumbnails out, for a collection without second look.")
 @click.option(
     "--ray",
@@ -42,7 +49,8 @@ def encode(sources: tuple[str, ...], out: Path, shard_size: int, **options: Any)
     the sources; `twinlens import FOLDER` then gives the verdicts that an ingest of the sources would have
     given. Rejected images are printed, and named again by import.
 
-    Run it again to go on: what is in a finished file and untouched since is not read again.
+    Run it again to go on: what is in a finished file and untouched since is not read again; of a file
+    that was not finished, all is.
 
     With --ray the workers of a cluster read, decode and encode, each in a process of its own (at most
     --threads of them); the files and their order are the same.
@@ -66,8 +74,9 @@ def encode(sources: tuple[str, ...], out: Path, shard_size: int, **options: Any)
     with _encoding(encoder, settings, how, options) as work:
         shards = Shards(out, settings, work, shard_size)
         interrupt.is_raised()
-        for image in counted(shards.fill(open_items(sources, how.sources)), None):
-            _print(image, as_json=options["as_json"])
+        with _saying_what_is_kept(out):
+            for image in counted(shards.fill(open_items(sources, how.sources)), None):
+                _print(image, as_json=options["as_json"])
     _sum_up(asdict(shards.sums), out, as_json=options["as_json"])
     return ExitCode.REJECTED if shards.sums.rejected else ExitCode.DONE
 
@@ -92,6 +101,28 @@ def _encoding(
 
     weights = options["weights"] and str(Path(options["weights"]).absolute())
     return on_cluster(options["ray"], Recipe(settings, weights, how.max_pixels), options["threads"])
+
+
+@contextmanager
+def _saying_what_is_kept(out: Path) -> Iterator[None]:
+    """Say on Ctrl-C what the same command will find done: files appear when they are whole."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        with suppress(SourceError):  # a damaged file is the next run's to report
+            click.echo(_kept(out), err=True)
+        raise
+
+
+def _kept(out: Path) -> str:
+    from indexer.exchange.shards import held_by  # noqa: PLC0415 - as above
+    from indexer.report.text import said  # noqa: PLC0415 - as above
+
+    files, images = held_by(out)
+    if not files:
+        return "no file was finished, so nothing is kept; a smaller --shard-size finishes the first one sooner"
+    held = f"{said(images, 'image', 'images')} in {said(files, 'finished file', 'finished files')}"
+    return f"kept in {out}: {held}; what was encoded for the next file will be encoded again"
 
 
 def _print(image: Encoded, *, as_json: bool) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from indexer.cli.options import collection_options, encoder_options, look_option, report_options, tuning, where
+from indexer.errors import ConfigError
 
 
 @click.command("import")
@@ -41,6 +42,7 @@ def import_(files: tuple[Path, ...], uri: str, collection: str, judge: bool, **o
     found, place = files_of(files), where(uri, collection)
     output = Output.of(options, lambda: sum(file.rows for file in found))
     if exchange.are_collections(found) and not judge:
+        _refuse_rule(options)
         store = exchange.open_for(found, place)
         try:
             return code_of(carry_out(exchange.restore(found, store, place), output))
@@ -50,3 +52,13 @@ def import_(files: tuple[Path, ...], uri: str, collection: str, judge: bool, **o
     encoder = {name: options[name] for name in ("weights", "device")}
     with open_index(place, radius=options["radius"], second_look=second_look, **encoder) as index:
         return code_of(carry_out(exchange.judge(found, index, tuning(options)), output))
+
+
+def _refuse_rule(options: dict[str, Any]) -> None:
+    """Refuse what would decide on copies where none are judged."""
+    given = {"--radius": options["radius"] is not None, "--no-second-look": options["no_second_look"]}
+    for option in (name for name, is_given in given.items() if is_given):
+        raise ConfigError(
+            f"{option} is for images that are judged, and an exported collection comes back as it was;"
+            f" leave out {option}, or judge the images anew with --judge"
+        )

@@ -24,7 +24,7 @@ def query(sources: tuple[str, ...], uri: str, collection: str, tell: bool, **opt
     itself is `unchanged`, with the original that it was found to be a copy of.
 
     \b
-      twinlens query upload.jpg --exit-code || echo "we have that one"
+      twinlens query upload.jpg --exit-code; [ $? -eq 10 ] && echo "we have that one"
     """  # noqa: D301 - click wants the character \b itself
     from indexer.cli.runs import Output, carry_out, code_of  # noqa: PLC0415 - heavy, and not needed for --help
     from indexer.jobs.index import open_index  # noqa: PLC0415 - as above

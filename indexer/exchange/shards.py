@@ -100,3 +100,9 @@ def left_over(folder: Path, count: int) -> list[str]:
     """Return the names of shards in *folder* beyond the first *count*."""
     found = ((_NAME.fullmatch(path.name), path.name) for path in folder.iterdir())
     return sorted(name for match, name in found if match and int(match[1]) >= count)
+
+
+def held_by(folder: Path) -> tuple[int, int]:
+    """Return how many shards *folder* holds, and how many images they have; raises SourceError for a damaged one."""
+    rows = [open_file(folder / name).rows for name in left_over(folder, 0)]
+    return len(rows), sum(rows)

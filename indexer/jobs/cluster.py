@@ -28,6 +28,7 @@ from indexer.jobs.encoding import Encode, Offer, here
 from indexer.jobs.index import Tuning, settings_for
 from indexer.records import Failure, Settings
 from indexer.stream import Limits
+from model.extras import how_to_install
 
 T = TypeVar("T")
 
@@ -110,7 +111,7 @@ def _imported() -> Any:  # noqa: ANN401 - an extra; mypy does not need it
         ray = import_module("ray")
         import_module("ray.data")
     except ImportError as error:
-        advice = 'pip install "twinlens[ray]"'
+        advice = how_to_install("ray")
         raise ConfigError(f"--ray needs a package that is not installed ({error}): {advice}") from error
     return ray
 

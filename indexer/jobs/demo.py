@@ -19,6 +19,7 @@ from PIL import Image, ImageDraw, ImageOps  # noqa: TID251 - makes the demo's pi
 
 from indexer.errors import ConfigError
 from model import augment
+from model.extras import how_to_install
 
 Pixels = npt.NDArray[np.uint8]
 Edit = Callable[[Pixels, np.random.Generator], Pixels]
@@ -100,7 +101,7 @@ def make(folder: Path) -> DemoArchive:
 def _photo(name: str) -> Pixels:
     spec = find_spec("skimage")
     if spec is None or spec.origin is None:
-        raise ConfigError('the demo takes its photographs from scikit-image: pip install "twinlens[demo]"')
+        raise ConfigError(f"the demo takes its photographs from scikit-image: {how_to_install('demo')}")
     with Image.open(Path(spec.origin).parent / "data" / name) as image:
         return np.asarray(image.convert("RGB"))
 

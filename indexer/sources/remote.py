@@ -18,6 +18,7 @@ from indexer.records import UNKNOWN, Failure, ImageRecord
 from indexer.sources.archive import Container
 from indexer.sources.naming import offered, printable, too_many_bytes
 from indexer.sources.options import Sieve
+from model.extras import how_to_install
 
 Info = dict[str, Any]
 
@@ -162,7 +163,7 @@ def connect(url: str) -> Remote:
 
         system, path = url_to_fs(url, use_listings_cache=False)
     except ImportError as error:
-        advice = f'pip install "twinlens[{extra}]"'
+        advice = how_to_install(extra)
         raise ConfigError(f"{scheme}:// needs a package that is not installed ({error}): {advice}") from error
     except Exception as error:
         raise ConfigError(f"cannot use {public(url)}: {_told(error)}; check the address") from error

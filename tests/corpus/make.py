@@ -22,6 +22,8 @@ import numpy as np
 import pillow_heif
 from PIL import Image
 
+from model.extras import how_to_install
+
 Colour = tuple[int, int, int]
 Make = Callable[[], bytes]
 
@@ -640,7 +642,7 @@ def garbage() -> bytes:
 _JXL = find_spec("pillow_jxl") is None
 
 
-@bad("picture.jxl", "unsupported-format" if _JXL else "corrupt", "twinlens[formats]" if _JXL else "JXL")
+@bad("picture.jxl", "unsupported-format" if _JXL else "corrupt", how_to_install("formats") if _JXL else "JXL")
 def jxl() -> bytes:
     """Make the start of a JPEG XL."""
     return b"\xff\x0a\xfa\x7f\x01\x90\x08"

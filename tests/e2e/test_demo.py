@@ -12,7 +12,7 @@ def test_the_demo_finds_what_it_planted(twinlens: Twinlens, tmp_path: Path) -> N
     for _ in range(2):
         result = twinlens("demo", "--folder", tmp_path / "demo")
         assert "19 of 19 planted copies found, 0 false ones, 5 of 5 broken files named." in result.out
-        assert (result.code, result.err) == (0, "")
+        assert (result.code, result.err, "$ twinlens" in result.out) == (0, "", False)
     assert (tmp_path / "demo" / "found.jpg").stat().st_size > 10_000
 
 

@@ -45,6 +45,19 @@ def test_the_example_rows_have_the_real_fields(twinlens: Twinlens, full_uri: str
         assert set(re.findall(r'"(\w+)": ', shown)) >= set(row)
 
 
+def test_the_readme_shows_what_the_demo_prints(twinlens: Twinlens, tmp_path: Path) -> None:
+    """Each line of the README's demo is one of a fresh run's, in order, but for the digits of distances and seconds."""
+
+    def lines(text: str) -> list[str]:
+        return [re.sub(r"\d\.\d+", "#", line) for line in text.splitlines() if line != "  …"]
+
+    shown = lines(README.partition("$ scripts/twinlens demo\n")[2].partition("```")[0])
+    printed = iter(
+        lines(twinlens("demo", "--folder", tmp_path / "demo").out.replace(f"{tmp_path}/demo", "twinlens-demo"))
+    )
+    assert all(line in printed for line in shown)
+
+
 def test_every_link_leads_somewhere() -> None:
     """Links between the documents lead to files that are there."""
     for document in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")):

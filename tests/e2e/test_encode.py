@@ -5,12 +5,15 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pictures
 import pytest
 from commandline import Twinlens
 from outcomes import rows, told
+
+from indexer import interrupt
 
 SIZE = ("--shard-size", "5")
 
@@ -84,6 +87,31 @@ def test_a_killed_run_goes_on(twinlens: Twinlens, shared_photos: Path, tmp_path:
     twinlens(*command, tmp_path / "whole")
     for name in times(tmp_path / "whole"):
         assert (tmp_path / "made" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("size", "finished", "said"),
+    [(2, 2, "kept in {out}: 4 images in 2 finished files; what was"), (6, 0, "no file was finished, so nothing is")],
+)
+def test_an_interrupted_run_says_what_is_kept(tmp_path: Path, size: int, finished: int, said: str) -> None:
+    """Ctrl-C amid the next file, here while the list of paths goes on: what is in whole files, or that none is."""
+    paths = sorted(pictures.folder(tmp_path / "photos", count=5).iterdir())
+    out = tmp_path / "made"
+    command = [sys.executable, "-m", "indexer", "encode", "-", "--out", str(out), "--shard-size", str(size)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        process.stdin.writelines(f"{path}\n" for path in paths)
+        process.stdin.flush()
+        while len(list(out.glob("*"))) <= finished:  # the next one bears a name of its own until it is whole
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        err = process.communicate(timeout=30)[1]
+    assert (process.returncode, said.format(out=out) in err, err.endswith(f"{interrupt.MESSAGE}\n")) == (
+        130,
+        True,
+        True,
+    )
 
 
 def test_a_folder_of_something_else_is_refused(twinlens: Twinlens, shared_photos: Path, tmp_path: Path) -> None:

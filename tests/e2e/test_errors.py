@@ -20,6 +20,7 @@ from indexer import Limits, Tuning, Verdict, interrupt, open_index
 from indexer.cli.runs import Output, carry_out
 from indexer.records import Settings
 from indexer.store.milvus import open_store
+from model.extras import how_to_install
 
 
 def test_a_missing_source_is_named_before_anything_is_made(twinlens: Twinlens, lite_uri: str, tmp_path: Path) -> None:
@@ -133,7 +134,11 @@ def test_a_device_that_is_not_there_is_no_fault_of_the_file(shared_photos: Path,
     uncuda = "import sys; sys.modules['torch'] = None; from indexer.cli import main; main()"
     full = [sys.executable, "-c", uncuda, "ingest", str(shared_photos), "--uri", lite_uri, "--device", "cuda"]
     done = subprocess.run(full, capture_output=True, text=True, check=False)
-    assert (done.returncode, "CUDA needs torch: pip install" in done.stderr, "file" in done.stderr) == (2, True, False)
+    assert (done.returncode, f"CUDA needs torch: {how_to_install('train')}" in done.stderr, "file" in done.stderr) == (
+        2,
+        True,
+        False,
+    )
 
 
 @pytest.mark.parametrize("name", ["nowhere.parquet", "text.parquet", "."])

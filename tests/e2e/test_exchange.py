@@ -106,8 +106,17 @@ def test_another_rule_is_refused(twinlens: Twinlens, exported: Path, shared_phot
     """A collection that judges otherwise does not take entries as they are, but judges them."""
     twinlens("ingest", shared_photos / "a-00.jpg", "--uri", lite_uri, "--no-second-look")
     result = twinlens("import", exported, "--uri", lite_uri)
-    assert (result.code, "without the second look" in result.err) == (2, True)
+    assert (result.code, "has the second_look False" in result.err, "with --judge" in result.err) == (2, True, True)
     assert twinlens("import", exported, "--uri", lite_uri, "--judge", "--json").rows[-1]["seen"] == 20
+
+
+@pytest.mark.parametrize("options", [("--no-second-look",), ("--radius", "0.005")])
+def test_a_rule_is_not_for_what_comes_back_as_it_was(
+    twinlens: Twinlens, exported: Path, lite_uri: str, options: tuple[str, ...]
+) -> None:
+    """What would decide on copies is refused where none are judged, and nothing is made."""
+    result = twinlens("import", exported, "--uri", lite_uri, *options)
+    assert (result.code, f"leave out {options[0]}, or judge" in result.err, Path(lite_uri).exists()) == (2, True, False)
 
 
 def described(full_rows: Rows) -> list[dict[str, Any]]:

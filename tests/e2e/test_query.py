@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +14,13 @@ import pictures
 import pytest
 from commandline import Twinlens
 
+from indexer.cli.query import query
 from indexer.cli.status import advice
 from indexer.records import Counts
 from indexer.store import lite
 from model import augment
+
+ROOT = Path(__file__).parents[2]
 
 
 def relit(tmp_path: Path, number: int) -> Path:
@@ -29,6 +36,18 @@ def test_a_new_upload_finds_its_original(
     result = twinlens("query", relit(tmp_path, 2), "--uri", full_uri, "--json", "--exit-code")
     assert (result.code, result.rows[0]["outcome"]) == (10, "copy")
     assert result.rows[0]["original"] == str(shared_photos / "a-02.jpg")
+
+
+@pytest.mark.parametrize("upload", ["upload.webp", "nowhere.jpg", "new.png"])
+def test_the_example_of_the_help_speaks_of_copies_alone(full_uri: str, tmp_path: Path, upload: str) -> None:
+    """The line to copy from --help says that we have a copy, and not so of a file that is missing or unique."""
+    relit(tmp_path, 2)
+    pictures.save(pictures.photo("chelsea.png"), tmp_path / "new.png")
+    (line,) = re.findall(r"^ +twinlens (query .*--exit-code.*)$", query.help or "", re.MULTILINE)
+    script = f'twinlens() {{ "$PYTHON" -m indexer "$@"; }}; twinlens {line.replace("upload.jpg", upload)}'
+    env = os.environ | {"PYTHON": sys.executable, "TWINLENS_URI": full_uri, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(["bash", "-c", script], env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ("we have that one" in done.stdout) is (upload == "upload.webp")
 
 
 def test_a_new_picture_is_unique(twinlens: Twinlens, full_uri: str, tmp_path: Path) -> None:

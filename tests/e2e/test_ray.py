@@ -21,6 +21,8 @@ import pytest
 from commandline import Twinlens
 from outcomes import rows, told
 
+from model.extras import how_to_install
+
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds Ray's workers in /proc")
 
 SIZE = 100
@@ -121,7 +123,7 @@ def test_a_missing_package_names_its_extra(shared_photos: Path, tmp_path: Path) 
     without = "import sys; sys.modules['ray'] = None; from indexer.cli import main; main()"
     command = [sys.executable, "-c", without, *COMMAND[3:], shared_photos, "--out", tmp_path / "made", "--ray", "local"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, 'pip install "twinlens[ray]"' in done.stderr, done.stderr.count("\n")) == (2, True, 1)
+    assert (done.returncode, how_to_install("ray") in done.stderr, done.stderr.count("\n")) == (2, True, 1)
 
 
 def test_a_graphics_card_is_refused(twinlens: Twinlens, shared_photos: Path, tmp_path: Path) -> None:

@@ -14,9 +14,11 @@ from PIL import Image
 
 from model import load_encoder
 from model.augment import FAMILIES
+from model.calibrate import count_pairs
 from model.cli_measure import calibrate, evaluate
 from model.data import select
 from model.encoder import SHIPPED_WEIGHTS
+from model.operating import CalibrateConfig, pictures_to_count
 from model.peers import HashSystem, SscdSystem, installed_peers
 from model.spec import EncoderLoadError
 from model.systems import EncoderSystem
@@ -70,6 +72,27 @@ def test_calibrate_tells_a_user_which_radius_to_take(pieces: Path, tmp_path: Pat
     assert f"twinlens ingest --radius {figures['radius']:.4g}" in result.stdout
     falling = [row["false_positives_per_pair"]["unedited"] for row in figures["curve"]]
     assert falling == sorted(falling)
+    assert "the radius alone: the second look, on by default" in result.stdout.splitlines()[-1]
+
+
+def test_calibrate_gives_no_command_for_what_it_only_extrapolated(pieces: Path) -> None:
+    """From 60 pictures nobody counts one pair in a million: it says how many it takes, and to keep the radius."""
+    result = CliRunner().invoke(calibrate, ["--data", str(pieces), "--all", "--queries", "4"])
+    assert result.exit_code == 0, result.output
+    assert "twinlens ingest" not in result.stdout
+    needed = pictures_to_count(CalibrateConfig(queries=4))
+    assert f"extrapolated from 60 pictures; {needed:,} different pictures are needed" in result.stdout
+
+
+@pytest.mark.parametrize(("queries", "needed"), [(600, 3163), (10, 125_001)])
+def test_enough_pictures_make_pairs_enough(queries: int, needed: int) -> None:
+    """So many pictures make five pairs in a million, as they are and edited, and one fewer does not."""
+
+    def pairs(pictures: int) -> float:
+        return min(count_pairs(pictures), 4 * queries * (pictures - 1))
+
+    assert pictures_to_count(CalibrateConfig(queries=queries)) == needed
+    assert pairs(needed) >= 5_000_000 > pairs(needed - 1)
 
 
 def test_calibrate_writes_a_file_of_another_scale(pieces: Path, tmp_path: Path) -> None:
@@ -95,7 +118,7 @@ def test_calibrate_refuses_too_few_pictures(pieces: Path) -> None:
 
 def test_both_commands_draw(pieces: Path, tmp_path: Path) -> None:
     """Each writes a picture that can be opened."""
-    pytest.importorskip("matplotlib", reason="needs the train extra")
+    pytest.importorskip("matplotlib", reason="needs the plots extra")
     for command, options in ((calibrate, ["--all"]), (evaluate, ["--no-peers"])):
         path = tmp_path / f"{command.name}.png"
         common = ["--data", str(pieces), "--queries", "4", "--picture", str(path)]
