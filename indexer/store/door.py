@@ -44,6 +44,9 @@ _TOLD: dict[object, str] = {
     9: "denies writing; free memory or disk space there",
     ABSENT: "does not have the collection any more; ingest again",
 }
+_DAMAGED = "refuses; where files in it are damaged, restore it from a backup or ingest into another"
+"""Of Milvus Lite, which has no log."""
+
 _WRONG: dict[str, str] = {
     "database not found|database:\\S* not found": (
         "has no database of this name; correct the path of the URI, or make it there first"
@@ -177,7 +180,7 @@ class Caller:
         elif "UNIMPLEMENTED" in text:
             told = "is no Milvus server of version 2.3 or later"
         else:
-            told = _TOLD.get(_code(error), "refuses; see its log")
+            told = _TOLD.get(_code(error), _DAMAGED if isinstance(error, EngineError) else "refuses; see its log")
         return StoreError(f"{self.where} {told} ({text})")
 
 

@@ -116,7 +116,7 @@ def test_the_library_does_not_check_texts_again() -> None:
     ("message", "told"),
     [
         ("[Errno 28] No space left on device: 'certificates.db/x'", "has no room left"),
-        ("[Errno 11] Resource temporarily unavailable: 'a.db/x'", "refuses"),
+        ("[Errno 11] Resource temporarily unavailable: 'a.db/x'", "refuses; where files in it are damaged"),
     ],
 )
 def test_what_milvus_lite_says_is_not_read_as_a_connections_trouble(message: str, told: str) -> None:
