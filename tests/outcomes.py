@@ -7,6 +7,8 @@ from typing import Any
 
 from indexer.store.milvus import open_existing
 
+_OF_FILES = {"size", "original_is_there"}
+
 
 def rows(uri: str) -> dict[str, tuple[object, ...]]:
     """Return all that a collection holds, comparable bit by bit."""
@@ -16,4 +18,4 @@ def rows(uri: str) -> dict[str, tuple[object, ...]]:
 
 def told(result: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the rows of images, without what only one who has the file can tell."""
-    return [{name: value for name, value in row.items() if name != "size"} for row in result[:-1]]
+    return [{name: value for name, value in row.items() if name not in _OF_FILES} for row in result[:-1]]
