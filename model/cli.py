@@ -17,7 +17,7 @@ from pathlib import Path
 
 import click
 
-from model.cli_measure import DATA, EXISTING, WORKERS, calibrate, evaluate, whole
+from model.cli_measure import DATA, EXISTING, WORKERS, calibrate, evaluate, need, whole
 from model.data import DataMissingError, select
 from model.encoder import SHIPPED_WEIGHTS
 from model.spec import EncoderLoadError
@@ -58,6 +58,7 @@ def export(  # noqa: PLR0913, PLR0917 - one parameter an option
     trained: tuple[Path, ...],
 ) -> None:
     """Write the weights file: trunk, linear step, calibrated scale."""
+    need("torch", "export")
     from model.export import RECIPES, WeightsError  # noqa: PLC0415 - evaluate works without torch
     from model.export import export as make  # noqa: PLC0415
 
@@ -83,6 +84,7 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter an option
     data: tuple[Path, ...], recipe: str, out: Path, start: Path, resume: bool, until: int | None
 ) -> None:
     """Train the whole encoder; the held-out quarter of the data only measures."""
+    need("torch", "train")
     from model.recipes import RECIPES  # noqa: PLC0415 - evaluate works without torch
     from model.train import Run  # noqa: PLC0415
     from model.train import train as learn  # noqa: PLC0415
@@ -93,8 +95,10 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter an option
         measuring = select(data, held_out=True, at_most=config.references)
     except DataMissingError as error:
         raise click.ClickException(str(error)) from error
-    tell = partial(click.echo, err=True)
-    learn(Run(start, out, resume, until, tell), fitting, measuring, config)
+    try:
+        learn(Run(start, out, resume, until, partial(click.echo, err=True)), fitting, measuring, config)
+    except EncoderLoadError as error:
+        raise click.ClickException(f"cannot begin from {start}: {error}") from error
 
 
 @main.command()
@@ -104,6 +108,7 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter an option
 @click.option("--pictures", type=click.IntRange(1), default=200, show_default=True, help="To take the ranges from.")
 def quantize(data: tuple[Path, ...], weights: Path, out: Path, pictures: int) -> None:
     """Write an int8 copy of a weights file; calibrate and evaluate it before use."""
+    need("onnx", "quantize")
     from model.quantize import quantize as convert  # noqa: PLC0415 - evaluate works without onnx
 
     try:

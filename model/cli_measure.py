@@ -54,12 +54,12 @@ SSCD = click.option(
 )
 EVERY = click.option("--all", "every", is_flag=True, help="Take both sides of the split.")
 SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
-EXTRAS = {"matplotlib": "plots", "onnx": "train"}  # what brings a package
+EXTRAS = {"matplotlib": "plots", "onnx": "train", "torch": "train"}  # what brings a package
 TELL = partial(click.echo, err=True, nl=False)
 
 
-def _need(package: str, what: str) -> None:
-    """Refuse *what* before any work where *package* is missing."""
+def need(package: str, what: str) -> None:
+    """Refuse *what*, an option, a file or a command, before any work where *package* is missing."""
     if find_spec(package) is None:
         raise click.ClickException(f"{what} needs {package}: {how_to_install(EXTRAS[package])}")
 
@@ -112,7 +112,7 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
     from model.systems import EncoderSystem  # noqa: PLC0415
 
     if picture is not None:
-        _need("matplotlib", "--picture")
+        need("matplotlib", "--picture")
     try:
         named = {"encoder": weights} | ({"start": start} if start else {})
         systems: list[System] = [EncoderSystem(name, path, workers) for name, path in named.items()]
@@ -179,7 +179,7 @@ def calibrate(  # noqa: PLR0913 - one parameter an option
 
     for wanted, package in ((picture, "matplotlib"), (out, "onnx")):
         if wanted is not None:
-            _need(package, str(wanted))
+            need(package, str(wanted))
     config = CalibrateConfig(target=rate, **how)
     held_out, short_side = (None, SHORT_SIDE) if whole else (True, None)
     try:
@@ -273,7 +273,7 @@ def whole(  # noqa: PLR0913 - one parameter an option
 
     for wanted, option in ((picture, "--picture"), (sheets, "--sheets")):
         if wanted is not None:
-            _need("matplotlib", option)
+            need("matplotlib", option)
     config = WholeConfig(**how)
     try:
         encoder = load_encoder(weights, device="cpu")

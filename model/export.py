@@ -13,6 +13,7 @@ Three quarters of the pictures fit the whitening, the held-out quarter calibrate
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,7 +31,7 @@ from model.network import Layout, SiameseEncoder, fold_imagenet
 from model.pairs import Looks
 from model.preprocess import preprocess
 from model.runtime.onnx import open_session, run_one
-from model.spec import DEFAULT_RADIUS, EncoderSpec
+from model.spec import DEFAULT_RADIUS, EncoderLoadError, EncoderSpec
 from model.tune import TuneConfig, tune
 from model.whitening import Whitening, fit
 
@@ -176,14 +177,25 @@ def _trained(checkpoints: Sequence[Path]) -> dict[str, torch.Tensor]:
 
 def _state(path: Path) -> dict[str, torch.Tensor]:
     """Load what `train` left, or an encoder's file; the linear step's matrix has length 1, which descriptors ignore."""
+    try:
+        state = _loaded(path)
+        length = state["whiten.weight"].norm()
+    except (EncoderLoadError, pickle.UnpicklingError, RuntimeError, KeyError, TypeError) as error:
+        told = next(iter(str(error).splitlines()), "")
+        advice = "name a run's weights.pt, or an encoder's file"
+        raise WeightsError(f"{path} holds no weights ({told}); {advice}") from error
+    return state | {name: state[name] / length for name in ("whiten.weight", "whiten.bias")}
+
+
+def _loaded(path: Path) -> dict[str, torch.Tensor]:
+    """Load the file of a run, or of an encoder."""
     if path.suffix == ".onnx":
         weights, metadata = read_weights(path.read_bytes())
-        state = {name: torch.from_numpy(values) for name, values in weights.items()}
-        state |= {INPUT_SIZE: torch.tensor(EncoderSpec.from_metadata(metadata).input_size), "scale": torch.ones(())}
-    else:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    length = state["whiten.weight"].norm()
-    return state | {name: state[name] / length for name in ("whiten.weight", "whiten.bias")}
+        size = torch.tensor(EncoderSpec.from_metadata(metadata).input_size)
+        plain = {name: torch.from_numpy(values) for name, values in weights.items()}
+        return plain | {INPUT_SIZE: size, "scale": torch.ones(())}
+    state: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    return state
 
 
 def _pooler(network: SiameseEncoder, spec: EncoderSpec) -> Describe:

@@ -103,7 +103,7 @@ def debug_cpu() -> TrainConfig:
     small = LossConfig(bank=256, spread=1.0)
     return TrainConfig(
         steps=80, pictures=48, hard=0, input_size=96, store_size=128, at_most=400, trunk_rate=1e-4, linear_rate=5e-2,
-        warm_up=5, loss=small, listed=64, save_every=40, references=400, queries=24, target=1e-2,
+        warm_up=5, loss=small, listed=64, save_every=40, references=400, queries=100, target=1e-2,
     )  # fmt: skip
 
 

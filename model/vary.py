@@ -41,9 +41,13 @@ class Vary:
 
 def vary(x_NVCSS: Tensor, rng: Generator, config: Vary) -> Tensor:  # noqa: N803
     """Return the pictures, float32 (N, V, 3, S, S), with a share of them made into others."""
-    chosen = _some(len(x_NVCSS), config.share, rng)
-    made = _joined(_tinted(_windows(x_NVCSS, rng, config), rng, config), rng, config)
-    return torch.where(chosen[:, None, None, None, None], made.clamp(0, 255), x_NVCSS)
+    if config.share == 0:  # and nothing is drawn
+        return x_NVCSS
+    rows = _some(len(x_NVCSS), config.share, rng).nonzero().flatten()
+    if len(rows) == 0:
+        return x_NVCSS
+    made = _joined(_tinted(_windows(x_NVCSS[rows], rng, config), rng, config), rng, config)
+    return x_NVCSS.index_copy(0, rows, made.clamp(0, 255))
 
 
 def _some(count: int, share: float, rng: Generator) -> Tensor:

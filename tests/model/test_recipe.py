@@ -74,6 +74,16 @@ def test_of_several_checkpoints_the_mean_is_taken(tmp_path: Path) -> None:
         _trained([tmp_path / "a.pt", tmp_path / "c.pt"])
 
 
+@pytest.mark.parametrize("name", ["notes.pt", "notes.onnx", "other.pt"])
+def test_what_holds_no_weights_is_named(tmp_path: Path, name: str) -> None:
+    """A text, whatever it is called, and a file of torch's that holds something else end in one line of ours."""
+    torch.save({"step": 3}, tmp_path / "other.pt")
+    for text in ("notes.pt", "notes.onnx"):
+        (tmp_path / text).write_text("# Notes\n")
+    with pytest.raises(WeightsError, match=rf"{name} holds no weights \(.*\); name a run's weights\.pt"):
+        _trained([tmp_path / name])
+
+
 def test_the_mean_takes_an_encoders_file_too() -> None:
     """The shipped file's weights come back, and its input size, ready for the network that it names."""
     spec = EncoderSpec.from_metadata(read_weights(SHIPPED_WEIGHTS.read_bytes())[1])

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 pytest.importorskip("torch", reason="needs the train extra")
 pytest.importorskip("onnx", reason="needs the train extra")
@@ -365,6 +366,18 @@ def test_debug_cpu_learns_what_carries_over(tiles: list[Picture], start: Path, t
     assert after < before - 0.3
     first, *_, last = (np.mean([row[family] for family in MAIN]) for row in _curve(tmp_path))
     assert last > first + 0.02
+
+
+def test_training_from_no_encoder_says_so(tiles: list[Picture], tmp_path: Path) -> None:
+    """A start that is no encoder's file is named, without a traceback."""
+    (tmp_path / "tiles").mkdir()
+    for number, tile in enumerate(tiles[:40]):
+        Image.fromarray(tile.pixels).save(tmp_path / "tiles" / f"{number}.png")
+    (tmp_path / "notes.onnx").write_text("# Notes")
+    options = ["--recipe", "debug_cpu", "--data", str(tmp_path / "tiles"), "--out", str(tmp_path / "run")]
+    result = CliRunner().invoke(main, ["train", *options, "--start", str(tmp_path / "notes.onnx")])
+    assert result.exit_code == 1
+    assert "notes.onnx: it is no ONNX model" in result.stderr
 
 
 def test_training_without_data_says_where_it_looked(tmp_path: Path) -> None:
