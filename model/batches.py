@@ -95,8 +95,7 @@ class Neighbours:
 
     Attributes:
         alike: bool (P, P): never pushed apart; a picture and itself, and near-copies.
-        hard: int64 (H, 2): the nearest pairs that are none of these, nearest first. Drawn pages are none either:
-            nearly all of their pairs are near ones, and they would crowd out all others.
+        hard: int64 (H, 2): the nearest pairs that are none of these, nearest first.
     """
 
     alike: Tensor
@@ -116,6 +115,16 @@ def nearest(rows_PD: Tensor, count: int) -> Tensor:  # noqa: N803
     return pairs[likeness > -torch.inf]
 
 
+def nearest_of_shelf(rows_PD: Tensor, looks: Looks, count: int) -> Tensor:  # noqa: N803
+    """
+    Return the *count* nearest pairs of the pictures of a shelf by their unit descriptors, as `nearest` does.
+
+    Drawn pages are left out: nearly all of their pairs are near ones, and they would crowd out all others.
+    """
+    kept = torch.from_numpy(~looks.drawn).to(rows_PD.device).nonzero().flatten()
+    return kept[nearest(rows_PD[kept], count)]
+
+
 def neighbours(looks: Looks, checked: Alike, near: Tensor, workers: int) -> Neighbours:
     """
     Sort the pairs in *near*, (H, 2), an encoder's nearest ones, by both plain checks: *checked* is looks.alike.
@@ -131,7 +140,7 @@ def neighbours(looks: Looks, checked: Alike, near: Tensor, workers: int) -> Neig
         same = torch.tensor(list(pool.map(checked, *near.T.tolist())), dtype=torch.bool, device=near.device)
     copies_ = near[same]
     alike[copies_[:, 0], copies_[:, 1]] = alike[copies_[:, 1], copies_[:, 0]] = True
-    return Neighbours(alike.fill_diagonal_(True), near[~same & ~drawn[near].any(1)])
+    return Neighbours(alike.fill_diagonal_(True), near[~same])
 
 
 def rows_of(step: int, count: int, config: TrainConfig) -> Tensor:

@@ -25,7 +25,7 @@ import numpy.typing as npt
 import torch  # noqa: TID251 - one of its doors
 
 from model.batch_edits import reduce
-from model.batches import Shelf, batch, nearest, neighbours, shelve
+from model.batches import Shelf, batch, nearest_of_shelf, neighbours, shelve
 from model.calibrate import operating_distance
 from model.data import WORKERS, Picture, edited
 from model.documents import documents
@@ -110,7 +110,8 @@ def train(run: Run, fitting: Sequence[Picture], held_out: Sequence[Picture], con
         _record(run, Progress(0, 0.0, 0.0, recall(learner, validation, config)))
     checked = cache(shelf.looks.alike)
     for part in _parts(learner.step, run.until or config.steps, config.save_every):
-        known = neighbours(shelf.looks, checked, nearest(_clean(learner, shelf), config.listed), WORKERS)
+        near = nearest_of_shelf(_clean(learner, shelf), shelf.looks, config.listed)
+        known = neighbours(shelf.looks, checked, near, WORKERS)
         losses, began = [], time.monotonic()
         losses += [learner.learn(batch(shelf, known.hard, step, config), known.alike) for step in part]
         rate = len(part) * (config.pictures + 2 * config.hard) * (1 + config.copies) / (time.monotonic() - began)
