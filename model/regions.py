@@ -35,6 +35,14 @@ def _region_means(image: Grey) -> npt.NDArray[np.float64]:
     return resized(image, REGIONS, REGIONS).astype(np.float64)
 
 
+def _quantile(values: npt.NDArray[np.float64], share: float) -> float:
+    """Return the quantile of (N,) *values* as numpy's does, but in a tenth of the time for a few values."""
+    ordered = np.sort(values).tolist()
+    place = share * (len(ordered) - 1)
+    low = int(place)
+    return ordered[low] + (ordered[min(low + 1, len(ordered) - 1)] - ordered[low]) * (place - low)
+
+
 def _agreement_by_region(window: Grey, whole: Grey) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """
     Return the correlation of each region, -1 to 1, and how strong its detail is, both (REGIONS * REGIONS,).
@@ -44,7 +52,7 @@ def _agreement_by_region(window: Grey, whole: Grey) -> tuple[npt.NDArray[np.floa
     own, other = _region_means(window * window), _region_means(whole * whole) + 1e-6
     shared = _region_means(window * whole)
     explained = shared * shared / other
-    noise = min(float(np.quantile(own - explained, 0.2)), NOISE**2)
+    noise = min(_quantile((own - explained).ravel(), 0.2), NOISE**2)
     clean = np.maximum(own - noise, explained) + 1e-6
     strength = np.maximum(clean / clean.mean(), other / other.mean())
     return (shared / np.sqrt(clean * other)).ravel(), strength.ravel()
@@ -59,17 +67,17 @@ def weakest(window: Grey, whole: Grey) -> float:
     """
     correlation, strength = _agreement_by_region(window, whole)
     busy = strength >= 0.3 * strength.mean()
-    calm = np.minimum(strength, 4 * np.median(strength))  # a caption is so strong that all else would seem flat
+    calm = np.minimum(strength, 4 * _quantile(strength, 0.5))  # a caption is so strong that all else would seem flat
     rest = calm >= 0.3 * calm.mean()
     spoilt = (rest & (correlation < 0.85)).astype(np.intp)  # of booleans, @ would tell only whether there is one
     place = PLACES[int((PLACES @ spoilt).argmax())]
     forgiving = (_reached(correlation, kept) - FORGIVEN for kept in (rest & ~place, busy & ~RING))
-    return max(float(np.quantile(correlation[busy], WEAKEST)), *forgiving)
+    return max(_quantile(correlation[busy], WEAKEST), *forgiving)
 
 
 def _reached(correlation: npt.NDArray[np.float64], kept: npt.NDArray[np.bool_]) -> float:
     """Return what nine tenths of the regions that are *kept* reach; -1 where these are too few to tell."""
-    return float(np.quantile(correlation[kept], WEAKEST)) if kept.sum() >= FEWEST else -1.0
+    return _quantile(correlation[kept], WEAKEST) if kept.sum() >= FEWEST else -1.0
 
 
 def _places() -> npt.NDArray[np.bool_]:

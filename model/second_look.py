@@ -9,6 +9,8 @@ how well they agree where they agree least: the correlation that nine tenths of 
 How: a coarse search over scales, shifts and mirror images by normalised cross-correlation; the best few places
 are refined to parts of a pixel by Gauss-Newton steps (Baker and Matthews, "Lucas-Kanade 20 years on", 2004, the
 inverse compositional form); then the regions are compared in the frame of the picture that lies within the other.
+What is not confirmed so is searched once more, for a picture that was turned a little or of which one side was cut
+off; different pictures fit better, too, where more may move, so that this costs FREEDOM.
 
 Only stored thumbnails are compared, never pixels, so that it makes no difference whether an original is stored or
 still in flight: the same two thumbnails always give the same `Look`. Serving may import this: it needs no torch.
@@ -16,9 +18,9 @@ still in flight: the same two thumbnails always give the same `Look`. Serving ma
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import islice, product
 
 import cv2  # noqa: TID251 - one of OpenCV's doors
 import numpy as np
@@ -34,6 +36,7 @@ from model.thumbnail import (
     View,
     blurred,
     is_thumbnail,
+    resized,
     thumbnail,
     view,
 )
@@ -49,7 +52,7 @@ __all__ = [
     "thumbnail",
 ]
 
-METHOD = "regions-2"
+METHOD = "regions-3"
 """Names how thumbnails are made and compared; a change of either needs another name, as an encoder's does."""
 
 MIN_SCORE = 0.72
@@ -57,6 +60,12 @@ MIN_SCORE = 0.72
 
 TRIED = 3
 """So many places are refined at most."""
+
+FITTING = 0.6
+"""Correlation of the details that a freer place must reach to be looked at closely."""
+
+FREEDOM = 0.08
+"""What it costs to be found only by turning, or by a window of other proportions: different pictures fit better, too."""
 
 STEPS = 6
 """Gauss-Newton steps at most."""
@@ -79,13 +88,30 @@ COLOURED = 10.0
 COLOUR_ALIKE = 0.2
 """Correlation of two colour patterns below which one is a recoloured variant of the other."""
 
+UPRIGHT = (0, 2, 4, 5)
+"""The numbers of a place that move without turning the window."""
+
+TURNED = (0, 1, 2, 3, 4, 5)
+"""All numbers of a place."""
+
+MOST_TURN = 0.12
+"""Radians by which a window may be turned; a picture that was squashed to a square is sheared by it, too."""
+
+OBLONG = tuple(
+    (across, down)
+    for across, down in product((28, 24, 20, 17, 14), repeat=2)
+    if max(across, down) > 1.3 * min(across, down)
+)
+"""Sides, at COARSE, of windows that are looked for when nothing else fits; others are refined to what lies between."""
+
 BAR = 4.0
 """Deviation of a row or column, in grey levels, below which it may belong to a border."""
 
-Place = tuple[float, float, float, float]
+Place = npt.NDArray[np.float64]
 """
-Where a window lies in a larger picture: its width and height as shares of the larger one's, and its centre's
-distance (x, y) from the larger one's centre, as shares too.
+Where a window lies in a larger picture, (2, 3): the affine map from a point of the window to one of the larger picture,
+both (x, y) from the centre as shares of the sides. Upright, its diagonal is the window's width and height, and the
+last column its centre.
 """
 
 
@@ -95,7 +121,8 @@ class Look:
     What a second look found.
 
     Attributes:
-        score: -1 to 1, the correlation that nine tenths of the regions with detail reach in the best alignment.
+        score: -1 to 1, the correlation that nine tenths of the regions with detail reach in the best alignment; less
+            FREEDOM, where that was found by turning or by a window of other proportions.
         scale: how much the new picture is enlarged against the original: 1.25 is a zoom to 125 %, less than 1 is
             shrunk, as by a border; the mean of both axes.
         shift: where the centre of the picture that lies within the other is, from the other's centre: (x, y) as
@@ -132,14 +159,23 @@ def second_look(new: Thumbnail, original: Thumbnail) -> Look:
     if any(flat):
         apart = abs(float(views[0].grey.mean() - views[1].grey.mean()))
         return Look(float(all(flat) and apart <= FLAT_ALIKE), 1.0, (0.0, 0.0), mirrored=False)
-    return _look(_aligned(*views))
+    upright = _aligned(islice(_tries(*views), TRIED), UPRIGHT)
+    look = _look(upright)
+    if look.score >= MIN_SCORE:
+        return look
+    likely = [each for each in (upright, _oblong(*views)) if each.correlation >= HOPELESS]
+    freer = _aligned(likely, TURNED) if likely else upright
+    if freer.correlation < FITTING:
+        return look
+    second = _look(freer)
+    return max(look, replace(second, score=second.score - FREEDOM), key=lambda each: each.score)
 
 
-def _aligned(new: View, original: View) -> _Try:
-    """Return the best of the places, refined."""
+def _aligned(tries: Iterable[_Try], free: tuple[int, ...]) -> _Try:
+    """Return the best of the places, each refined by the numbers that are *free*."""
     best: _Try | None = None
-    for tried in islice(_tries(new, original), TRIED):
-        fit, place = _refined(tried.window.detail, tried.whole.detail, tried.place)
+    for tried in tries:
+        fit, place = _refined(tried.window.detail, tried.whole.detail, tried.place, free)
         if best is None or fit > best.correlation:
             best = replace(tried, correlation=fit, place=place)
         if best.correlation >= ALIGNED:
@@ -150,20 +186,34 @@ def _aligned(new: View, original: View) -> _Try:
 
 def _look(best: _Try) -> Look:
     """Compare closely at the *best* place."""
-    share = (best.place[0] + best.place[1]) / 2
+    share = _share(best.place)
     score = best.correlation
     if score >= HOPELESS:
         score = _agreement(best.window, best.whole, best.place)
-    return Look(score, 1 / share if best.zoomed else share, best.place[2:], best.mirrored)
+    across, down = best.place[:, 2].tolist()
+    return Look(score, 1 / share if best.zoomed else share, (across, down), best.mirrored)
+
+
+def _upright(across: float, down: float, x: float, y: float) -> Place:
+    return np.array([[across, 0.0, x], [0.0, down, y]])
+
+
+def _share(place: Place) -> float:
+    """Return the window's side as a share of the larger picture's, the mean of both."""
+    return float(place[0, 0] + place[1, 1]) / 2
 
 
 def _tries(new: View, original: View) -> Iterator[_Try]:
     """Yield places, the likeliest first; most copies are found at the first, so that the rest is not even searched."""
-    plain = sorted(_coarse(new, original, mirrored=False), key=lambda each: -each.correlation)
+    plain = _likeliest(_coarse(new, original, mirrored=False))
     yield plain[0]
     yield from _framed(new, original)
     turned = list(_coarse(new.mirrored(), original, mirrored=True))
-    yield from _apart(sorted([*plain[1:], *turned], key=lambda each: -each.correlation), plain[0])
+    yield from _apart(_likeliest([*plain[1:], *turned]), plain[0])
+
+
+def _likeliest(tries: Iterable[_Try]) -> list[_Try]:
+    return sorted(tries, key=lambda each: -each.correlation)
 
 
 def _framed(new: View, original: View) -> Iterator[_Try]:
@@ -171,7 +221,7 @@ def _framed(new: View, original: View) -> Iterator[_Try]:
     (top, bottom), (left, right) = (_between_bars(new.grey.std(axis)) for axis in (1, 0))
     across, down = right - left, bottom - top
     if across * down < 0.98 and min(across, down) > 0.3:
-        place = across, down, (left + right - 1) / 2, (top + bottom - 1) / 2
+        place = _upright(across, down, (left + right - 1) / 2, (top + bottom - 1) / 2)
         yield _Try(0.0, place, original, new, zoomed=False, mirrored=False)
 
 
@@ -185,7 +235,7 @@ def _apart(tries: list[_Try], first: _Try) -> Iterator[_Try]:
     """Yield those of *tries* that are not about the same as *first*, and may lead somewhere."""
     for each in tries:
         alike = each.mirrored == first.mirrored and each.zoomed == first.zoomed
-        near = all(abs(a - b) < 0.06 for a, b in zip(each.place, first.place, strict=True))
+        near = bool((np.abs(each.place - first.place) < 0.06).all())
         if not (alike and near) and each.correlation >= HOPELESS:
             yield each
 
@@ -194,23 +244,33 @@ def _coarse(new: View, original: View, *, mirrored: bool) -> Iterator[_Try]:
     """Yield the best place for each size: the new picture zoomed into the original, and the other way round."""
     for zoomed, window, whole in ((True, new, original), (False, original, new)):
         for shrunk in window.shrunk if zoomed else window.shrunk[1:]:
-            fit = cv2.matchTemplate(whole.shrunk[0], shrunk, cv2.TM_CCOEFF_NORMED)
-            _, correlation, _, (left, top) = cv2.minMaxLoc(fit)
-            share = len(shrunk) / COARSE
-            place = share, share, left / COARSE + share / 2 - 0.5, top / COARSE + share / 2 - 0.5
-            yield _Try(correlation, place, window, whole, zoomed, mirrored)
+            yield _found(shrunk, window, whole, zoomed=zoomed, mirrored=mirrored)
+
+
+def _oblong(new: View, original: View) -> _Try:
+    """Return the likeliest place of a window of other proportions: a picture of which one side was cut off."""
+    tries = [
+        _found(resized(window.detail, *sides), window, whole, zoomed=zoomed, mirrored=False)
+        for zoomed, window, whole in ((True, new, original), (False, original, new))
+        for sides in OBLONG
+    ]
+    return max(tries, key=lambda each: each.correlation)
+
+
+def _found(shrunk: Grey, window: View, whole: View, *, zoomed: bool, mirrored: bool) -> _Try:
+    """Return the best place of *shrunk*, the detail of *window*, in *whole*."""
+    fit = cv2.matchTemplate(whole.shrunk[0], shrunk, cv2.TM_CCOEFF_NORMED)
+    _, correlation, _, (left, top) = cv2.minMaxLoc(fit)
+    down, across = (side / COARSE for side in shrunk.shape)
+    place = _upright(across, down, left / COARSE + across / 2 - 0.5, top / COARSE + down / 2 - 0.5)
+    return _Try(correlation, place, window, whole, zoomed, mirrored)
 
 
 def _placed(image: Grey, place: Place) -> Grey:
     """Return what of *image*, (N, N) or (N, N, 2), lies within the window at *place*, enlarged to the same size."""
     size = image.shape[0]
-    across, down, x, y = place
-    matrix = np.array(
-        [
-            [across, 0, (across - 1) * (0.5 - size / 2) + x * size],
-            [0, down, (down - 1) * (0.5 - size / 2) + y * size],
-        ]
-    )
+    middle = (size - 1) / 2
+    matrix = np.column_stack([place[:, :2], place[:, 2] * size + middle - place[:, :2] @ (middle, middle)])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     placed: Grey = cv2.warpAffine(image, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
     return placed
@@ -224,21 +284,22 @@ def _normal(image: Grey) -> Grey:
 
 
 def _slopes(window: Grey) -> Grey:
-    """Return how each pixel, float32 (4, N * N), changes with the width, height, x and y of the window's place."""
+    """Return how each pixel, float32 (6, N * N), changes with the six numbers of the window's place, row by row."""
     size = window.shape[0]
     unit = ((np.arange(size) + 0.5) / size - 0.5).astype(np.float32)
     across = cv2.Sobel(window, cv2.CV_32F, 1, 0, ksize=1) * (size / 2)
     down = cv2.Sobel(window, cv2.CV_32F, 0, 1, ksize=1) * (size / 2)
-    return np.stack([across * unit, down * unit[:, None], across, down]).reshape(4, -1)
+    slopes = [slope * by for slope in (across, down) for by in (unit, unit[:, None], np.float32(1))]
+    return np.stack(slopes).reshape(6, -1)
 
 
-def _refined(window: Grey, whole: Grey, place: Place) -> tuple[float, Place]:
+def _refined(window: Grey, whole: Grey, place: Place, free: tuple[int, ...]) -> tuple[float, Place]:
     """Move *place* by Gauss-Newton steps; return the best correlation of *window* with *whole*, and its place."""
     normal = _normal(window)
-    slopes = _slopes(normal)
+    slopes = _slopes(normal)[free, :]
     curvature = (slopes @ slopes.T).astype(np.float64)
-    curvature[np.diag_indices(4)] *= 1.01
-    inverse = np.linalg.pinv(curvature)
+    curvature += np.diag(0.01 * curvature.diagonal() + 1e-9)  # stripes have no slope along them
+    inverse = np.linalg.inv(curvature)
     best, highest = place, -1.0
     for _ in range(STEPS):
         found = _normal(_placed(whole, place))
@@ -246,22 +307,28 @@ def _refined(window: Grey, whole: Grey, place: Place) -> tuple[float, Place]:
         if fit <= highest:
             break
         best, highest = place, fit
-        place = _stepped(place, inverse @ (slopes @ (found - normal).ravel()))
+        step = np.zeros(6)
+        step[list(free)] = inverse @ (slopes @ (found - normal).ravel())
+        place = _stepped(place, step)
     return highest, best
 
 
 def _stepped(place: Place, step: npt.NDArray[np.float64]) -> Place:
     """Return *place* after the inverse of *step*, kept within the larger picture but for a hair's breadth."""
-    wider, higher, right, lower = np.clip(step, -0.2, 0.2).tolist()
-    across, down = (min(side / (1 + more), 1.02) for side, more in zip(place, (wider, higher), strict=False))
-    x, y = place[2] - across * right, place[3] - down * lower
-    edge_x, edge_y = (max(1 - side, 0.0) / 2 + 0.01 for side in (across, down))
-    return across, down, float(np.clip(x, -edge_x, edge_x)), float(np.clip(y, -edge_y, edge_y))
+    change = np.clip(step, -0.2, 0.2).reshape(2, 3)
+    turned = place[:, :2] @ np.linalg.inv(np.eye(2) + change[:, :2])
+    sides = np.minimum(turned.diagonal(), 1.02)
+    turn = float(np.clip(turned[1, 0] - turned[0, 1], -2 * MOST_TURN, 2 * MOST_TURN)) / 2
+    slant = float(np.clip(turned[1, 0] + turned[0, 1], -abs(turn), abs(turn))) / 2
+    centre = place[:, 2] - turned @ change[:, 2]
+    edge = np.maximum(1 - sides, 0.0) / 2 + 0.01
+    x, y = np.clip(centre, -edge, edge)
+    return np.array([[sides[0], slant - turn, x], [slant + turn, sides[1], y]])
 
 
 def _agreement(window: View, whole: View, place: Place) -> float:
     """Return the score of *window* against what of *whole* lies at *place*."""
-    share = (place[0] + place[1]) / 2
+    share = _share(place)
     soft = float(np.sqrt(0.8**2 + 0.3 * max(1 / share**2 - 1, 0.0)))
     score = weakest(_detail(window.grey, soft), _detail(_placed(whole.grey, place), 0.8))
     return min(score, _colour_agreement(window.colour, _placed(whole.colour, place)))

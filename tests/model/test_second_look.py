@@ -92,6 +92,26 @@ def test_bars_on_two_sides_are_seen_through(photos: Mapping[str, Pixels]) -> Non
     assert look(np.pad(photos["rocket"], [(70, 70), (0, 0), (0, 0)]), photos["rocket"]).score >= MIN_SCORE
 
 
+@pytest.mark.parametrize("degrees", [-4, -1, 2, 4])
+def test_a_scan_that_lies_aslant_is_confirmed(photos: Mapping[str, Pixels], degrees: float) -> None:
+    """Turned by a few degrees onto white, every photograph but a night sky is still a copy, upright or wide."""
+    for photo in (photos["cat"], photos["coffee"], photos["astronaut"][:288]):
+        turned = Image.fromarray(photo).rotate(degrees, Image.Resampling.BICUBIC, fillcolor="white")
+        assert look(np.asarray(turned), photo).score >= MIN_SCORE
+
+
+@pytest.mark.parametrize("side", ["left", "right", "top", "bottom"])
+def test_a_picture_of_which_one_side_was_cut_off_is_confirmed(photos: Mapping[str, Pixels], side: str) -> None:
+    """Two fifths may be missing on one side; the share that is left is told, the mean of both axes."""
+    coffee = photos["coffee"]
+    height, width = coffee.shape[:2]
+    rows = {"top": slice(height * 2 // 5, None), "bottom": slice(height * 3 // 5)}.get(side, slice(None))
+    columns = {"left": slice(width * 2 // 5, None), "right": slice(width * 3 // 5)}.get(side, slice(None))
+    found = look(coffee[rows, columns], coffee)
+    assert found.score >= MIN_SCORE
+    assert found.scale == pytest.approx(1 / 0.8, abs=0.02)
+
+
 def test_a_mirror_image_is_told(photos: Mapping[str, Pixels]) -> None:
     """A mirrored copy is confirmed, and called mirrored; a plain one is not."""
     found = look(photos["cat"][:, ::-1], photos["cat"])
