@@ -7,6 +7,7 @@ All pictures lie squashed to one size, each as it is and re-saved as JPEG, on th
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -123,6 +124,21 @@ def nearest_of_shelf(rows_PD: Tensor, looks: Looks, count: int) -> Tensor:  # no
     """
     kept = torch.from_numpy(~looks.drawn).to(rows_PD.device).nonzero().flatten()
     return kept[nearest(rows_PD[kept], count)]
+
+
+def spread(pairs: Tensor, most: int) -> Tensor:
+    """
+    Return those of *pairs*, int64 (H, 2), nearest first, that leave every picture in *most* of them at most.
+
+    A road's frames, or faces cut to one frame, are near each other by the thousand; else little else would be learned.
+    """
+    met: Counter[int] = Counter()
+    kept = []
+    for first, second in pairs.tolist():
+        if met[first] < most and met[second] < most:
+            met.update((first, second))
+            kept.append((first, second))
+    return torch.tensor(kept, dtype=torch.int64, device=pairs.device).view(-1, 2)
 
 
 def neighbours(looks: Looks, checked: Alike, near: Tensor, workers: int) -> Neighbours:

@@ -65,7 +65,7 @@ FITTING = 0.6
 """Correlation of the details that a freer place must reach to be looked at closely."""
 
 FREEDOM = 0.08
-"""What it costs to be found only by turning, or by a window of other proportions: different pictures fit better, too."""
+"""What it costs to be found by turning or a window of other proportions only: different pictures fit better, too."""
 
 STEPS = 6
 """Gauss-Newton steps at most."""

@@ -25,7 +25,7 @@ import numpy.typing as npt
 import torch  # noqa: TID251 - one of its doors
 
 from model.batch_edits import reduce
-from model.batches import Shelf, batch, nearest_of_shelf, neighbours, shelve
+from model.batches import Shelf, batch, nearest_of_shelf, neighbours, shelve, spread
 from model.calibrate import operating_distance
 from model.data import WORKERS, Picture, edited
 from model.documents import documents
@@ -112,8 +112,9 @@ def train(run: Run, fitting: Sequence[Picture], held_out: Sequence[Picture], con
     for part in _parts(learner.step, run.until or config.steps, config.save_every):
         near = nearest_of_shelf(_clean(learner, shelf), shelf.looks, config.listed)
         known = neighbours(shelf.looks, checked, near, WORKERS)
+        hard = spread(known.hard, config.met)
         losses, began = [], time.monotonic()
-        losses += [learner.learn(batch(shelf, known.hard, step, config), known.alike) for step in part]
+        losses += [learner.learn(batch(shelf, hard, step, config), known.alike) for step in part]
         rate = len(part) * (config.pictures + 2 * config.hard) * (1 + config.copies) / (time.monotonic() - began)
         learner.save(run.out)
         _record(run, Progress(part.stop, float(np.mean(losses)), rate, recall(learner, validation, config)))

@@ -22,7 +22,7 @@ from torch.nn.functional import normalize
 
 from model import batch_edits
 from model.batch_edits import RELIGHTINGS, WILD, BatchEdit, EditMix, copies
-from model.batches import batch, hard_rows, nearest, nearest_of_shelf, neighbours, rows_of, shelve
+from model.batches import batch, hard_rows, nearest, nearest_of_shelf, neighbours, rows_of, shelve, spread
 from model.calibrate import nearest_pairs
 from model.cli import main
 from model.data import DRAWN, Picture, is_held_out
@@ -217,6 +217,13 @@ def test_an_epoch_sees_each_picture_once() -> None:
     rows = torch.cat([rows_of(step, 20, config) for step in range(4)])
     assert sorted(rows.tolist()) == list(range(20))
     assert rows_of(4, 20, config).tolist() != rows_of(0, 20, config).tolist()
+
+
+def test_no_picture_is_in_more_hard_pairs_than_it_may() -> None:
+    """Of a series whose frames are all near each other, the nearest pairs stay, and pairs of others after them."""
+    series = [[0, 1], [0, 2], [1, 2], [0, 3], [1, 3], [2, 3], [4, 5]]
+    assert spread(torch.tensor(series), 2).tolist() == [[0, 1], [0, 2], [1, 2], [4, 5]]
+    assert spread(torch.empty(0, 2, dtype=torch.int64), 2).shape == (0, 2)
 
 
 def test_the_nearest_hard_pairs_are_drawn_most() -> None:
