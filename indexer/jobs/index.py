@@ -184,7 +184,7 @@ class Index:
 
 
 def open_index(  # noqa: PLR0913 - options by name
-    where: Where | str = DEFAULT_URI,
+    where: Where | str | os.PathLike[str] = DEFAULT_URI,
     *,
     radius: float | None = None,
     second_look: bool | None = None,
@@ -196,7 +196,7 @@ def open_index(  # noqa: PLR0913 - options by name
     Open a collection with the encoder that it was made with, and make it when it is absent and *create* is set.
 
     Args:
-        where: the place; a text is a URI, with the default collection.
+        where: the place; a text or a path is a URI, with the default collection.
         radius: Euclidean; only for a collection that is made now. By default the encoder's, 0.01.
         second_look: whether a look at the pictures must confirm what lies within the radius; as said, only for a
             collection that is made now. By default it must.
@@ -211,7 +211,7 @@ def open_index(  # noqa: PLR0913 - options by name
         StoreError: the server cannot be reached, or refuses.
 
     """
-    where = Where(where) if isinstance(where, str) else where
+    where = where if isinstance(where, Where) else Where(os.fspath(where))
     with ThreadPoolExecutor(1) as beside:
         loading = beside.submit(encode.load, weights, device)
         prepare_library(where.uri)

@@ -15,9 +15,9 @@ from model import load_encoder
 
 
 def test_bytes_and_names_are_ingested(shared_photos: Path, lite_uri: str) -> None:
-    """Paths, bytes, and names with bytes are judged alike, in order."""
+    """Paths, bytes, and names with bytes are judged alike, in order; the collection, too, may be named by a path."""
     data = (shared_photos / "a-00.jpg").read_bytes()
-    with open_index(lite_uri) as index:
+    with open_index(Path(lite_uri)) as index:
         verdicts = list(index.ingest([shared_photos / "b-00.png", data, ("my:name", data)]))
     assert [v.outcome for v in verdicts] == [Outcome.UNIQUE, Outcome.COPY, Outcome.COPY]
     assert verdicts[2].uri == "my:name"
