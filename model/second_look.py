@@ -10,7 +10,8 @@ How: a coarse search over scales, shifts and mirror images by normalised cross-c
 are refined to parts of a pixel by Gauss-Newton steps (Baker and Matthews, "Lucas-Kanade 20 years on", 2004, the
 inverse compositional form); then the regions are compared in the frame of the picture that lies within the other.
 What is not confirmed so is searched once more, for a picture that was turned a little or of which one side was cut
-off; different pictures fit better, too, where more may move, so that this costs FREEDOM.
+off, not for both, nor for a mirror image of which one was; different pictures fit better, too, where more may move,
+so that this costs FREEDOM.
 
 Only stored thumbnails are compared, never pixels, so that it makes no difference whether an original is stored or
 still in flight: the same two thumbnails always give the same `Look`. Serving may import this: it needs no torch.
@@ -64,6 +65,9 @@ TRIED = 3
 FITTING = 0.6
 """Correlation of the details that a freer place must reach to be looked at closely."""
 
+EQUAL = 0.95
+"""Share from which either picture may be the larger one."""
+
 FREEDOM = 0.08
 """What it costs to be found by turning or a window of other proportions only: different pictures fit better, too."""
 
@@ -95,7 +99,10 @@ TURNED = (0, 1, 2, 3, 4, 5)
 """All numbers of a place."""
 
 MOST_TURN = 0.12
-"""Radians by which a window may be turned; a picture that was squashed to a square is sheared by it, too."""
+"""
+How far a window may be turned: 7 degrees of a square picture. Squashed to a square, a wide one is sheared as well, and
+reaches this at a smaller angle: at 4 degrees where it is three times as wide as high.
+"""
 
 OBLONG = tuple(
     (across, down)
@@ -124,7 +131,7 @@ class Look:
         score: -1 to 1, the correlation that nine tenths of the regions with detail reach in the best alignment; less
             FREEDOM, where that was found by turning or by a window of other proportions.
         scale: how much the new picture is enlarged against the original: 1.25 is a zoom to 125 %, less than 1 is
-            shrunk, as by a border; the mean of both axes.
+            shrunk, as by a border; by the mean of the window's sides: 1 / 0.8 of a picture cut to 60 % of its width.
         shift: where the centre of the picture that lies within the other is, from the other's centre: (x, y) as
             shares of the other's width and height. Of a mirrored picture, after it was mirrored back.
         mirrored: the new picture is a mirror image.
@@ -159,39 +166,55 @@ def second_look(new: Thumbnail, original: Thumbnail) -> Look:
     if any(flat):
         apart = abs(float(views[0].grey.mean() - views[1].grey.mean()))
         return Look(float(all(flat) and apart <= FLAT_ALIKE), 1.0, (0.0, 0.0), mirrored=False)
-    upright = _aligned(islice(_tries(*views), TRIED), UPRIGHT)
+    upright = _aligned(islice(_tries(*views), TRIED))
     look = _look(upright)
     if look.score >= MIN_SCORE:
         return look
-    likely = [each for each in (upright, _oblong(*views)) if each.correlation >= HOPELESS]
-    freer = _aligned(likely, TURNED) if likely else upright
+    freer = max((_moved(each, TURNED) for each in _freer(upright, *views)), key=_correlation, default=upright)
     if freer.correlation < FITTING:
         return look
     second = _look(freer)
     return max(look, replace(second, score=second.score - FREEDOM), key=lambda each: each.score)
 
 
-def _aligned(tries: Iterable[_Try], free: tuple[int, ...]) -> _Try:
-    """Return the best of the places, each refined by the numbers that are *free*."""
+def _correlation(tried: _Try) -> float:
+    return tried.correlation
+
+
+def _aligned(tries: Iterable[_Try]) -> _Try:
+    """Return the best of the places, upright; none is tried after one that is right."""
     best: _Try | None = None
     for tried in tries:
-        fit, place = _refined(tried.window.detail, tried.whole.detail, tried.place, free)
-        if best is None or fit > best.correlation:
-            best = replace(tried, correlation=fit, place=place)
+        moved = _moved(tried, UPRIGHT)
+        best = moved if best is None else max(best, moved, key=_correlation)
         if best.correlation >= ALIGNED:
             break
     assert best is not None
     return best
 
 
+def _moved(tried: _Try, free: tuple[int, ...]) -> _Try:
+    """Return *tried* at the place to which it is refined by the numbers that are *free*."""
+    fit, place = _refined(tried.window.detail, tried.whole.detail, tried.place, free)
+    return replace(tried, correlation=fit, place=place)
+
+
 def _look(best: _Try) -> Look:
     """Compare closely at the *best* place."""
+    best = _exchanged(best) if _share(best.place) > 1 else best
     share = _share(best.place)
     score = best.correlation
     if score >= HOPELESS:
         score = _agreement(best.window, best.whole, best.place)
-    across, down = best.place[:, 2].tolist()
-    return Look(score, 1 / share if best.zoomed else share, (across, down), best.mirrored)
+    x, y = best.place[:, 2].tolist()
+    return Look(score, 1 / share if best.zoomed else share, (x, y), best.mirrored)
+
+
+def _exchanged(tried: _Try) -> _Try:
+    """Return the same place with the other picture taken for the larger one."""
+    inverse = np.linalg.inv(tried.place[:, :2])
+    place = np.column_stack([inverse, -inverse @ tried.place[:, 2]])
+    return replace(tried, place=place, window=tried.whole, whole=tried.window, zoomed=not tried.zoomed)
 
 
 def _upright(across: float, down: float, x: float, y: float) -> Place:
@@ -245,6 +268,17 @@ def _coarse(new: View, original: View, *, mirrored: bool) -> Iterator[_Try]:
     for zoomed, window, whole in ((True, new, original), (False, original, new)):
         for shrunk in window.shrunk if zoomed else window.shrunk[1:]:
             yield _found(shrunk, window, whole, zoomed=zoomed, mirrored=mirrored)
+
+
+def _freer(upright: _Try, new: View, original: View) -> Iterator[_Try]:
+    """Yield what may still fit when the best *upright* place is not confirmed, and can move more freely."""
+    if upright.correlation >= HOPELESS:
+        yield upright
+    if upright.correlation >= FITTING and _share(upright.place) > EQUAL:  # a hair's breadth was cut off the original
+        yield _exchanged(upright)
+    oblong = _oblong(new, original)
+    if oblong.correlation >= HOPELESS:
+        yield oblong
 
 
 def _oblong(new: View, original: View) -> _Try:
@@ -314,10 +348,10 @@ def _refined(window: Grey, whole: Grey, place: Place, free: tuple[int, ...]) -> 
 
 
 def _stepped(place: Place, step: npt.NDArray[np.float64]) -> Place:
-    """Return *place* after the inverse of *step*, kept within the larger picture but for a hair's breadth."""
+    """Return *place* after the inverse of *step*, kept within the larger picture but for a hair's breadth and corners."""
     change = np.clip(step, -0.2, 0.2).reshape(2, 3)
     turned = place[:, :2] @ np.linalg.inv(np.eye(2) + change[:, :2])
-    sides = np.minimum(turned.diagonal(), 1.02)
+    sides = np.clip(turned.diagonal(), 0.1, 1.02)
     turn = float(np.clip(turned[1, 0] - turned[0, 1], -2 * MOST_TURN, 2 * MOST_TURN)) / 2
     slant = float(np.clip(turned[1, 0] + turned[0, 1], -abs(turn), abs(turn))) / 2
     centre = place[:, 2] - turned @ change[:, 2]

@@ -7,7 +7,8 @@ Count how many edited files are found, the whole way through the indexer, as fil
 The folder is ingested into a new collection. Copies of some of its pictures are made by each of the families, saved as
 JPEG of quality 60 to 92, as whoever edits a picture saves it, and asked for. `model evaluate` and `whole` compare
 pictures of about 208 pixels a side that were never saved again; this tells what of their figures is left of real files.
-A strength above 1 draws from beyond the ranges that the encoder is made for, and is for the main families only.
+"Refuted" are those within the radius of their original, or of another, that a second look did not confirm; "beyond" is
+all else, such as a copy that was rejected. A strength above 1 draws from beyond the ranges that the encoder is made for, and is for the main families only.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ KINDS = ("found", "refuted", "beyond", "as another")
 
 def edited(path: str, family: str, strength: float) -> bytes:
     """Return the picture at *path* after an edit of *family*, as JPEG."""
-    rng = np.random.default_rng([name_hash(path), name_hash(family)])
+    rng = np.random.default_rng([name_hash(Path(path).name), name_hash(family)])  # wherever the folder lies
     pixels = FAMILIES[family](decode_image(path).pixels, rng, strength)
     out = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels)).save(out, "JPEG", quality=int(rng.integers(*QUALITY, endpoint=True)))
@@ -59,7 +60,7 @@ def kind_of(answer: Verdict, group: str) -> str:
     """Return which of KINDS the *answer* is to a copy of a picture of *group*, the group's original."""
     if answer.outcome is Outcome.COPY:
         return "found" if answer.original == group else "as another"
-    return "refuted" if answer.lookalike == group else "beyond"
+    return "refuted" if answer.lookalike else "beyond"
 
 
 def measure(folder: Path, images: int, strength: float) -> tuple[dict[str, Counter[str]], Counter[str], int]:
@@ -68,7 +69,7 @@ def measure(folder: Path, images: int, strength: float) -> tuple[dict[str, Count
         seen = list(index.ingest([folder]))
         accepted = [verdict for verdict in seen if verdict.outcome is not Outcome.REJECTED]
         groups = {verdict.uri: verdict.original or verdict.uri for verdict in accepted}
-        chosen = sorted(groups, key=name_hash)[:images]
+        chosen = sorted((uri for uri in groups if Path(uri).is_file()), key=lambda uri: name_hash(Path(uri).name))[:images]
         answers: dict[str, Counter[str]] = {}
         for family in FAMILIES if strength <= 1 else MAIN:
             replies = index.query(copies(chosen, family, strength))
@@ -93,6 +94,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the counts there, too")
     options = parser.parse_args()
     answers, ingested, asked = measure(options.folder, options.images, options.strength)
+    if not asked:
+        parser.error(f"no pictures in {options.folder}: name a folder of image files")
     print(f"{dict(ingested)} in {options.folder}; {asked} edited, at strength {options.strength:g}\n")
     print(table(("edit", *KINDS), rows(answers, asked)))
     if options.json:

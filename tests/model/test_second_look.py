@@ -102,7 +102,7 @@ def test_a_scan_that_lies_aslant_is_confirmed(photos: Mapping[str, Pixels], degr
 
 @pytest.mark.parametrize("side", ["left", "right", "top", "bottom"])
 def test_a_picture_of_which_one_side_was_cut_off_is_confirmed(photos: Mapping[str, Pixels], side: str) -> None:
-    """Two fifths may be missing on one side; the share that is left is told, the mean of both axes."""
+    """Two fifths may be missing on one side; told is the inverse of the share that is left, the mean of both axes."""
     coffee = photos["coffee"]
     height, width = coffee.shape[:2]
     rows = {"top": slice(height * 2 // 5, None), "bottom": slice(height * 3 // 5)}.get(side, slice(None))
@@ -110,6 +110,15 @@ def test_a_picture_of_which_one_side_was_cut_off_is_confirmed(photos: Mapping[st
     found = look(coffee[rows, columns], coffee)
     assert found.score >= MIN_SCORE
     assert found.scale == pytest.approx(1 / 0.8, abs=0.02)
+
+
+@pytest.mark.parametrize("name", ["astronaut", "coffee", "cat"])
+def test_an_original_that_lacks_a_strip_confirms_the_whole_picture(photos: Mapping[str, Pixels], name: str) -> None:
+    """It lies to the left of the new picture's middle, and takes up less than it."""
+    photo = photos[name]
+    found = look(photo, photo[:, : round(0.96 * photo.shape[1])])
+    assert found.score >= MIN_SCORE
+    assert (found.scale, found.shift[0]) == (pytest.approx(0.98, abs=0.01), pytest.approx(-0.02, abs=0.01))
 
 
 def test_a_mirror_image_is_told(photos: Mapping[str, Pixels]) -> None:

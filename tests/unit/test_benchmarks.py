@@ -16,7 +16,8 @@ from PIL import Image
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 sys.path.append(str(SCRIPTS))
 
-import bench_growth  # noqa: E402 - scripts are no package
+import bench_files  # noqa: E402 - scripts are no package
+import bench_growth  # noqa: E402 - as above
 import bench_ingest  # noqa: E402 - as above
 import bench_scale  # noqa: E402 - as above
 import bench_search  # noqa: E402 - as above
@@ -217,3 +218,14 @@ def test_a_second_look_is_compared_round_by_round(tmp_path: Path) -> None:
     looking = [measuring.Spent(3.0, 6.0, 1.0), measuring.Spent(2.2, 2.0, 1.0)]
     alone = [measuring.Spent(2.0, 4.0, 1.0), measuring.Spent(2.0, 2.0, 1.0)]
     assert "at 10 entries, by round: wall 1.10, 1.50; CPU 1.00, 1.50" in bench_growth.compared(10, looking, alone)
+
+
+def test_edited_files_are_asked_for_under_names_of_their_own(tmp_path: Path) -> None:
+    """A copy under its original's name would stand for the original; relit and noisy ones are found, as copies."""
+    for number in range(3):
+        pictures.save(pictures.part(number), tmp_path / f"{number}.jpg")
+    (tmp_path / "4.jpg").write_bytes(b"no image")
+    answers, ingested, asked = bench_files.measure(tmp_path, 2, 1.5)
+    assert (asked, ingested) == (2, {"unique": 3, "rejected": 1})
+    assert answers["colour"] == answers["noise"] == {"found": 2}
+    assert bench_files.rows(answers, asked)[0] == ["colour", "1.000", "0.000", "0.000", "0.000"]
