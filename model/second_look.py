@@ -348,7 +348,7 @@ def _refined(window: Grey, whole: Grey, place: Place, free: tuple[int, ...]) -> 
 
 
 def _stepped(place: Place, step: npt.NDArray[np.float64]) -> Place:
-    """Return *place* after the inverse of *step*, kept within the larger picture but for a hair's breadth and corners."""
+    """Return *place* after the inverse of *step*, kept within the larger picture but for a hair and corners."""
     change = np.clip(step, -0.2, 0.2).reshape(2, 3)
     turned = place[:, :2] @ np.linalg.inv(np.eye(2) + change[:, :2])
     sides = np.clip(turned.diagonal(), 0.1, 1.02)

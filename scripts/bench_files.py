@@ -8,7 +8,8 @@ The folder is ingested into a new collection. Copies of some of its pictures are
 JPEG of quality 60 to 92, as whoever edits a picture saves it, and asked for. `model evaluate` and `whole` compare
 pictures of about 208 pixels a side that were never saved again; this tells what of their figures is left of real files.
 "Refuted" are those within the radius of their original, or of another, that a second look did not confirm; "beyond" is
-all else, such as a copy that was rejected. A strength above 1 draws from beyond the ranges that the encoder is made for, and is for the main families only.
+all else, such as a copy that was rejected. A strength above 1 draws from beyond the ranges that the encoder is made
+for, and is for the main families only.
 """
 
 from __future__ import annotations
@@ -69,7 +70,8 @@ def measure(folder: Path, images: int, strength: float) -> tuple[dict[str, Count
         seen = list(index.ingest([folder]))
         accepted = [verdict for verdict in seen if verdict.outcome is not Outcome.REJECTED]
         groups = {verdict.uri: verdict.original or verdict.uri for verdict in accepted}
-        chosen = sorted((uri for uri in groups if Path(uri).is_file()), key=lambda uri: name_hash(Path(uri).name))[:images]
+        files = (uri for uri in groups if Path(uri).is_file())
+        chosen = sorted(files, key=lambda uri: name_hash(Path(uri).name))[:images]
         answers: dict[str, Counter[str]] = {}
         for family in FAMILIES if strength <= 1 else MAIN:
             replies = index.query(copies(chosen, family, strength))
