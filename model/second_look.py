@@ -201,13 +201,13 @@ def _moved(tried: _Try, free: tuple[int, ...]) -> _Try:
 
 def _look(best: _Try) -> Look:
     """Compare closely at the *best* place."""
-    best = _exchanged(best) if _share(best.place) > 1 else best
-    share = _share(best.place)
     score = best.correlation
     if score >= HOPELESS:
         score = _agreement(best.window, best.whole, best.place)
-    x, y = best.place[:, 2].tolist()
-    return Look(score, 1 / share if best.zoomed else share, (x, y), best.mirrored)
+    told = _exchanged(best) if _share(best.place) > 1 else best
+    share = _share(told.place)
+    x, y = told.place[:, 2].tolist()
+    return Look(score, 1 / share if told.zoomed else share, (x, y), told.mirrored)
 
 
 def _exchanged(tried: _Try) -> _Try:
