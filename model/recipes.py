@@ -56,7 +56,7 @@ class TrainConfig:
         mix: of the edits' kinds.
         loss: see loss.
         listed: nearest pairs that are sorted into near-copies and hard ones when a run begins or goes on.
-        met: hard pairs that one picture is in at most.
+        pairs_each: hard pairs that one picture is in at most.
         save_every: steps between checkpoints, each with a validation.
         references: held-out pictures that the validation compares.
         queries: of these that are edited, in each family.
@@ -87,7 +87,7 @@ class TrainConfig:
     mix: EditMix = field(default_factory=EditMix)
     loss: LossConfig = field(default_factory=LossConfig)
     listed: int = 3000
-    met: int = 5
+    pairs_each: int = 5
     save_every: int = 200
     references: int = 2000
     queries: int = 150

@@ -112,7 +112,7 @@ def train(run: Run, fitting: Sequence[Picture], held_out: Sequence[Picture], con
     for part in _parts(learner.step, run.until or config.steps, config.save_every):
         near = nearest_of_shelf(_clean(learner, shelf), shelf.looks, config.listed)
         known = neighbours(shelf.looks, checked, near, WORKERS)
-        hard = spread(known.hard, config.met)
+        hard = spread(known.hard, config.pairs_each)
         losses, began = [], time.monotonic()
         losses += [learner.learn(batch(shelf, hard, step, config), known.alike) for step in part]
         rate = len(part) * (config.pictures + 2 * config.hard) * (1 + config.copies) / (time.monotonic() - began)

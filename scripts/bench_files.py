@@ -95,6 +95,10 @@ def main() -> None:
     parser.add_argument("--strength", type=float, default=1.0, help="of the edits, 1 being the whole range (1)")
     parser.add_argument("--json", type=Path, help="write the counts there, too")
     options = parser.parse_args()
+    if options.images < 1 or options.strength <= 0:
+        parser.error("--images takes a number from 1 on, --strength one above 0")
+    if options.json and not options.json.absolute().parent.is_dir():
+        parser.error(f"--json: there is no folder {options.json.parent}; make it, or name another file")
     answers, ingested, asked = measure(options.folder, options.images, options.strength)
     if not asked:
         parser.error(f"no pictures in {options.folder}: name a folder of image files")
