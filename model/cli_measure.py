@@ -225,11 +225,13 @@ def _rewritten(weights: Path, out: Path, distance: float, inner: float) -> Encod
 
 def _about_written(spec: EncoderSpec, distance: float, out: Path | None, written: EncoderSpec) -> str:
     """Say what was *written*, and what follows from it for collections of the encoder as it was, *spec*."""
-    return (
+    told = (
         f"{out}: s = {written.scale:.6f}, radius {written.radius:g} (here {distance:.4g}), "
-        f"inner radius {written.inner_radius:.2g}, {written.fingerprint}\n"
-        f"the fingerprint changes with s: collections made with {spec.fingerprint} are refused by it"
+        f"inner radius {written.inner_radius:.2g}, {written.fingerprint}"
     )
+    if written.fingerprint == spec.fingerprint:
+        return told
+    return f"{told}\nthe fingerprint changes with s: collections made with {spec.fingerprint} are refused by it"
 
 
 @click.command()

@@ -25,7 +25,7 @@ from model.hard_groups import HardGroup, hard_groups
 from model.kinds import PHOTOGRAPHIC, kind_of
 from model.mistakes import Alike, Mistakes, by_kind, by_part, within_group
 from model.pairs import Looks
-from model.receipts import receipts
+from model.receipts import DRAWN
 from model.systems import EncoderSystem, System, milliseconds
 from model.tail import Reach
 from model.views import Plan, Tell, Vectors, Views, describe, describe_views
@@ -54,7 +54,7 @@ class EvaluateConfig:
         strengths: of the edits; 1 is the whole range of each. Systems are compared at the greatest.
         radius: Euclidean, in place of the encoders' own.
         rates: false positives per pair at which the systems are compared.
-        receipts: drawn receipts that are compared with each other.
+        receipts: drawn receipts, and invoices, that are compared with each other.
         workers: threads.
     """
 
@@ -74,7 +74,7 @@ class _Scene:
     kinds: tuple[str, ...]
     alike: Alike
     groups: tuple[HardGroup, ...]
-    receipts: tuple[Picture, ...]
+    drawn: Mapping[str, Sequence[Picture]]
 
 
 def evaluate(
@@ -89,7 +89,8 @@ def evaluate(
     plan = Plan(tuple(FAMILIES), config.strengths, config.queries, MAIN, counted, config.workers)
     groups = tuple(hard_groups(pictures, originals))
     kinds = tuple(kind_of(picture) for picture in pictures)
-    scene = _Scene(kinds, cache(Looks.of(pictures).alike), groups, tuple(receipts(config.receipts)))
+    drawn = {name: draw(config.receipts) for name, draw in DRAWN.items()}
+    scene = _Scene(kinds, cache(Looks.of(pictures).alike), groups, drawn)
     views = describe_views(systems, pictures, plan, tell)
     return {
         "references": len(pictures),
@@ -175,10 +176,10 @@ def _groups(
 ) -> dict[str, dict[str, Any]]:
     """Return the false positives within each hard group."""
     found = {group.name: within_group(group, views.references, scene.alike, radius) for group in scene.groups}
-    if len(scene.receipts) > 1:
-        with ThreadPoolExecutor(config.workers) as pool:
-            drawn = describe(system, [picture.pixels for picture in scene.receipts], pool)
-        pairs = tuple(combinations(range(len(drawn)), 2))
-        group = HardGroup("receipts of one shop (drawn)", pairs, surely_different=True)
-        found[group.name] = within_group(group, drawn, scene.alike, radius)
+    with ThreadPoolExecutor(config.workers) as pool:
+        for name, pages in scene.drawn.items():
+            group = HardGroup(name, tuple(combinations(range(len(pages)), 2)), surely_different=True)
+            if group.pairs:
+                drawn = describe(system, [page.pixels for page in pages], pool)
+                found[name] = within_group(group, drawn, scene.alike, radius)
     return found

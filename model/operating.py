@@ -23,7 +23,7 @@ from model.data import Picture
 from model.evaluate import MAIN
 from model.mistakes import UNEDITED, Mistakes
 from model.pairs import Looks
-from model.receipts import receipts
+from model.receipts import DRAWN
 from model.systems import System
 from model.tail import COUNTED, Reach, Tail
 from model.views import Plan, Tell, Vectors, describe, describe_views
@@ -36,12 +36,12 @@ CURVE = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2, 1.3, 1.5, 1.75, 2.0
 
 INNER_SHARE = 0.5
 """
-The inner radius as a share of the distance of the two nearest different pictures, drawn receipts of one shop among
+The inner radius as a share of the distance of the two nearest different pictures, drawn receipts and invoices among
 them: a copy that near needs no second look.
 """
 
 RECEIPTS = 60
-"""Receipts that are drawn."""
+"""Receipts, and invoices, that are drawn."""
 
 BINS = 120
 
@@ -127,7 +127,7 @@ def calibrate(system: System, pictures: Sequence[Picture], config: CalibrateConf
     return Calibration(
         config,
         len(pictures),
-        INNER_SHARE * min(_nearest_receipts(system, config), *(tail.distances[0] for tail in tails.values())),
+        INNER_SHARE * min(_nearest_drawn(system, config), *(tail.distances[0] for tail in tails.values())),
         sum(near.alike and near.part == UNEDITED for near in mistakes.within(radius)),
         tails,
         {family: _to_own(views.copies[STRENGTH, family], views.references) for family in families},
@@ -135,11 +135,11 @@ def calibrate(system: System, pictures: Sequence[Picture], config: CalibrateConf
     )
 
 
-def _nearest_receipts(system: System, config: CalibrateConfig) -> float:
-    """Return the distance of the two nearest of the drawn receipts."""
+def _nearest_drawn(system: System, config: CalibrateConfig) -> float:
+    """Return the distance of the two nearest of the drawn pages of one group."""
     with ThreadPoolExecutor(config.workers) as pool:
-        drawn = describe(system, [picture.pixels for picture in receipts(RECEIPTS)], pool)
-    return nearest_pairs(drawn, 1)[0].distance
+        groups = [[page.pixels for page in draw(RECEIPTS)] for draw in DRAWN.values()]
+        return min(nearest_pairs(describe(system, pages, pool), 1)[0].distance for pages in groups)
 
 
 def _to_own(copies: Vectors, references: Vectors) -> npt.NDArray[np.float32]:

@@ -2,7 +2,7 @@
 How well two aligned pictures agree where they agree least: region by region, and what is forgiven.
 
 A copy agrees with its original everywhere, but for a place where a caption or a logo was laid on it, and for its
-edges, where a border may show. Used by the second look only.
+edges, where a border may show. Used by the second look and pages only.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ FEWEST = 14
 """Regions that must be left to tell."""
 
 
-def _region_means(image: Grey) -> npt.NDArray[np.float64]:
+def region_means(image: Grey) -> npt.NDArray[np.float64]:
+    """Return the mean of *image*, (H, W), over each region, (REGIONS, REGIONS)."""
     return resized(image, REGIONS, REGIONS).astype(np.float64)
 
 
@@ -49,8 +50,8 @@ def _agreement_by_region(window: Grey, whole: Grey) -> tuple[npt.NDArray[np.floa
 
     As much noise as a fifth of the regions have at most is taken to be everywhere in *window*, and forgiven.
     """
-    own, other = _region_means(window * window), _region_means(whole * whole) + 1e-6
-    shared = _region_means(window * whole)
+    own, other = region_means(window * window), region_means(whole * whole) + 1e-6
+    shared = region_means(window * whole)
     explained = shared * shared / other
     noise = min(_quantile((own - explained).ravel(), 0.2), NOISE**2)
     clean = np.maximum(own - noise, explained) + 1e-6

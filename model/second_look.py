@@ -11,7 +11,7 @@ are refined to parts of a pixel by Gauss-Newton steps (Baker and Matthews, "Luca
 inverse compositional form); then the regions are compared in the frame of the picture that lies within the other.
 What is not confirmed so is searched once more, for a picture that was turned a little or of which one side was cut
 off, not for both, nor for a mirror image of which one was; different pictures fit better, too, where more may move,
-so that this costs FREEDOM.
+so that this costs FREEDOM. Pages have to agree as a whole as well, and evenly: see pages.
 
 Only stored thumbnails are compared, never pixels, so that it makes no difference whether an original is stored or
 still in flight: the same two thumbnails always give the same `Look`. Serving may import this: it needs no torch.
@@ -27,15 +27,17 @@ import cv2  # noqa: TID251 - one of OpenCV's doors
 import numpy as np
 import numpy.typing as npt
 
+from model.pages import OVERALL, SHARP, is_page, overall
 from model.regions import weakest
 from model.thumbnail import (
     COARSE,
-    SIDE,
+    REGIONS,
     THUMBNAIL_MAX_BYTES,
     Grey,
     Thumbnail,
     View,
     blurred,
+    finely,
     is_thumbnail,
     resized,
     thumbnail,
@@ -53,7 +55,7 @@ __all__ = [
     "thumbnail",
 ]
 
-METHOD = "regions-3"
+METHOD = "regions-4"
 """Names how thumbnails are made and compared; a change of either needs another name, as an encoder's does."""
 
 MIN_SCORE = 0.72
@@ -80,8 +82,11 @@ ALIGNED = 0.85
 HOPELESS = 0.35
 """Correlation of the details below which they are not looked at closely: they show different things."""
 
-FLAT = 1.5
-"""Deviation in grey levels below which a picture shows nothing that could be aligned."""
+SQUASHED = 1.2
+"""So many times as dense may the pixels of one picture be along one axis, compared with the other one."""
+
+NEARLY = 0.3
+"""Score from which a place is refined once more, by the finest detail: below it, that hardly ever makes a copy."""
 
 FLAT_ALIKE = 24.0
 """Two flat pictures are the same when their mean levels differ by at most so much."""
@@ -99,10 +104,7 @@ TURNED = (0, 1, 2, 3, 4, 5)
 """All numbers of a place."""
 
 MOST_TURN = 0.12
-"""
-How far a window may be turned: 7 degrees of a square picture. Squashed to a square, a wide one is sheared as well, and
-reaches this at a smaller angle: at 4 degrees where it is three times as wide as high.
-"""
+"""How far a window may be turned: 7 degrees, of one as large as the whole picture."""
 
 OBLONG = tuple(
     (across, down)
@@ -129,7 +131,8 @@ class Look:
 
     Attributes:
         score: -1 to 1, the correlation that nine tenths of the regions with detail reach in the best alignment; less
-            FREEDOM, where that was found by turning or by a window of other proportions.
+            FREEDOM, where that was found by turning or by a window of other proportions. Of pages it is at most as far
+            above MIN_SCORE as they agree as a whole above what pages must, which is never much.
         scale: how much the new picture is enlarged against the original: 1.25 is a zoom to 125 %, less than 1 is
             shrunk, as by a border; by the mean of the window's sides: 1 / 0.8 of a picture cut to 60 % of its width.
         shift: where the centre of the picture that lies within the other is, from the other's centre: (x, y) as
@@ -162,19 +165,18 @@ def second_look(new: Thumbnail, original: Thumbnail) -> Look:
     Flat pictures have nothing to align: two of them score 1 when about equally bright and else 0; one scores 0.
     """
     views = view(new), view(original)
-    flat = [float(each.grey.std()) < FLAT for each in views]
+    flat = [each.flat for each in views]
     if any(flat):
         apart = abs(float(views[0].grey.mean() - views[1].grey.mean()))
         return Look(float(all(flat) and apart <= FLAT_ALIKE), 1.0, (0.0, 0.0), mirrored=False)
     upright = _aligned(islice(_tries(*views), TRIED))
-    look = _look(upright)
+    look = _look(upright, UPRIGHT)
     if look.score >= MIN_SCORE:
         return look
     freer = max((_moved(each, TURNED) for each in _freer(upright, *views)), key=_correlation, default=upright)
     if freer.correlation < FITTING:
         return look
-    second = _look(freer)
-    return max(look, replace(second, score=second.score - FREEDOM), key=lambda each: each.score)
+    return max(look, _look(freer, TURNED), key=lambda each: each.score)
 
 
 def _correlation(tried: _Try) -> float:
@@ -195,19 +197,55 @@ def _aligned(tries: Iterable[_Try]) -> _Try:
 
 def _moved(tried: _Try, free: tuple[int, ...]) -> _Try:
     """Return *tried* at the place to which it is refined by the numbers that are *free*."""
-    fit, place = _refined(tried.window.detail, tried.whole.detail, tried.place, free)
+    fit, place = _refined(tried.window.detail, tried.whole.detail, tried, free)
     return replace(tried, correlation=fit, place=place)
 
 
-def _look(best: _Try) -> Look:
-    """Compare closely at the *best* place."""
+def _look(best: _Try, free: tuple[int, ...]) -> Look:
+    """Compare closely at the *best* place, which was found by moving the numbers that are *free*."""
     score = best.correlation
     if score >= HOPELESS:
-        score = _agreement(best.window, best.whole, best.place)
+        score, best = _compared(best, free)
     told = _exchanged(best) if _share(best.place) > 1 else best
     share = _share(told.place)
     x, y = told.place[:, 2].tolist()
     return Look(score, 1 / share if told.zoomed else share, (x, y), told.mirrored)
+
+
+def _compared(best: _Try, free: tuple[int, ...]) -> tuple[float, _Try]:
+    """Return the score, and the place, refined by the finest detail where that may still decide."""
+    original = best.whole if best.zoomed else best.window
+    page = is_page(original.grey)  # not the new picture: too much light makes a page of a photograph
+    window, whole = _evenly_dense(*_chosen(best.window, best.whole, finest=page), best.place)
+    score = _agreement(best, window, whole)
+    if best.correlation >= FITTING and score >= NEARLY and (page or score < MIN_SCORE):
+        best = replace(best, place=_refined(finely(window), finely(whole), best, free)[1])
+        score = _agreement(best, window, whole)
+    if free != UPRIGHT:
+        score -= FREEDOM
+    if page and score >= MIN_SCORE:
+        placed = _placed(whole, best.place, *window.shape)
+        found = overall(window, placed, _blur(SHARP, best.place), framed=not best.zoomed)
+        score = min(score, MIN_SCORE + found - OVERALL)
+    return score, best
+
+
+def _chosen(window: View, whole: View, *, finest: bool) -> tuple[Grey, Grey]:
+    """Return the grey pictures to compare; the *finest* are the large ones, where both have one."""
+    if finest and window.large is not None and whole.large is not None:
+        return window.large, whole.large
+    return window.grey, whole.grey
+
+
+def _evenly_dense(window: Grey, whole: Grey, place: Place) -> tuple[Grey, Grey]:
+    """Return both with no more pixels along one axis than the other has there: a picture may have been squashed."""
+    sides = np.array([window.shape[::-1], whole.shape[::-1]], np.float64)
+    dense = sides[1] * place.diagonal() / sides[0]  # pixels of the larger picture by those of the window
+    odd = dense / np.sqrt(dense.prod())
+    if odd.max() <= SQUASHED:
+        return window, whole
+    window_size, whole_size = np.rint(sides * [np.minimum(odd, 1), np.minimum(1 / odd, 1)]).astype(int).tolist()
+    return resized(window, *window_size), resized(whole, *whole_size)
 
 
 def _exchanged(tried: _Try) -> _Try:
@@ -251,7 +289,7 @@ def _framed(new: View, original: View) -> Iterator[_Try]:
 def _between_bars(deviations: Grey) -> tuple[float, float]:
     """Return where the rows or columns with content begin and end, as shares."""
     busy = np.flatnonzero(deviations > BAR)
-    return (float(busy[0]) / SIDE, float(busy[-1] + 1) / SIDE) if len(busy) else (0.0, 1.0)
+    return (float(busy[0]) / len(deviations), float(busy[-1] + 1) / len(deviations)) if len(busy) else (0.0, 1.0)
 
 
 def _apart(tries: list[_Try], first: _Try) -> Iterator[_Try]:
@@ -300,13 +338,14 @@ def _found(shrunk: Grey, window: View, whole: View, *, zoomed: bool, mirrored: b
     return _Try(correlation, place, window, whole, zoomed, mirrored)
 
 
-def _placed(image: Grey, place: Place) -> Grey:
-    """Return what of *image*, (N, N) or (N, N, 2), lies within the window at *place*, enlarged to the same size."""
-    size = image.shape[0]
-    middle = (size - 1) / 2
-    matrix = np.column_stack([place[:, :2], place[:, 2] * size + middle - place[:, :2] @ (middle, middle)])
+def _placed(image: Grey, place: Place, height: int, width: int) -> Grey:
+    """Return what of *image*, (H, W) or (H, W, 2), lies within the window at *place*, drawn to *height* x *width*."""
+    sides = np.array([image.shape[1], image.shape[0]])
+    matrix = place.copy()
+    matrix[:, :2] *= sides[:, None] / (width, height)
+    matrix[:, 2] = place[:, 2] * sides + (sides - 1) / 2 - matrix[:, :2] @ ((width - 1) / 2, (height - 1) / 2)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    placed: Grey = cv2.warpAffine(image, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    placed: Grey = cv2.warpAffine(image, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
     return placed
 
 
@@ -318,54 +357,66 @@ def _normal(image: Grey) -> Grey:
 
 
 def _slopes(window: Grey) -> Grey:
-    """Return how each pixel, float32 (6, N * N), changes with the six numbers of the window's place, row by row."""
-    size = window.shape[0]
-    unit = ((np.arange(size) + 0.5) / size - 0.5).astype(np.float32)
-    across = cv2.Sobel(window, cv2.CV_32F, 1, 0, ksize=1) * (size / 2)
-    down = cv2.Sobel(window, cv2.CV_32F, 0, 1, ksize=1) * (size / 2)
-    slopes = [slope * by for slope in (across, down) for by in (unit, unit[:, None], np.float32(1))]
+    """Return how each pixel, float32 (6, H * W), changes with the six numbers of the window's place, row by row."""
+    height, width = window.shape
+    x, y = (((np.arange(side) + 0.5) / side - 0.5).astype(np.float32) for side in (width, height))
+    across = cv2.Sobel(window, cv2.CV_32F, 1, 0, ksize=1) * (width / 2)
+    down = cv2.Sobel(window, cv2.CV_32F, 0, 1, ksize=1) * (height / 2)
+    slopes = [slope * by for slope in (across, down) for by in (x, y[:, None], np.float32(1))]
     return np.stack(slopes).reshape(6, -1)
 
 
-def _refined(window: Grey, whole: Grey, place: Place, free: tuple[int, ...]) -> tuple[float, Place]:
-    """Move *place* by Gauss-Newton steps; return the best correlation of *window* with *whole*, and its place."""
+def _refined(window: Grey, whole: Grey, tried: _Try, free: tuple[int, ...]) -> tuple[float, Place]:
+    """Move the place of *tried* by Gauss-Newton steps; return the best fit of *window* with *whole*, and its place."""
+    height, width = tried.whole.grey.shape
     normal = _normal(window)
     slopes = _slopes(normal)[free, :]
     curvature = (slopes @ slopes.T).astype(np.float64)
     curvature += np.diag(0.01 * curvature.diagonal() + 1e-9)  # stripes have no slope along them
     inverse = np.linalg.inv(curvature)
-    best, highest = place, -1.0
+    place = best = tried.place
+    highest = -1.0
     for _ in range(STEPS):
-        found = _normal(_placed(whole, place))
+        found = _normal(_placed(whole, place, *window.shape))
         fit = float(np.vdot(normal, found))
         if fit <= highest:
             break
         best, highest = place, fit
         step = np.zeros(6)
         step[list(free)] = inverse @ (slopes @ (found - normal).ravel())
-        place = _stepped(place, step)
+        place = _stepped(place, step, width / height)
     return highest, best
 
 
-def _stepped(place: Place, step: npt.NDArray[np.float64]) -> Place:
-    """Return *place* after the inverse of *step*, kept within the larger picture but for a hair and corners."""
+def _stepped(place: Place, step: npt.NDArray[np.float64], proportion: float) -> Place:
+    """
+    Return *place* after the inverse of *step*, kept within the larger picture but for a hair and corners.
+
+    *proportion* is the larger picture's width by its height: to turn it moves shares of the one by shares of the other.
+    """
     change = np.clip(step, -0.2, 0.2).reshape(2, 3)
     turned = place[:, :2] @ np.linalg.inv(np.eye(2) + change[:, :2])
     sides = np.clip(turned.diagonal(), 0.1, 1.02)
-    turn = float(np.clip(turned[1, 0] - turned[0, 1], -2 * MOST_TURN, 2 * MOST_TURN)) / 2
-    slant = float(np.clip(turned[1, 0] + turned[0, 1], -abs(turn), abs(turn))) / 2
+    up, down = turned[0, 1] * proportion, turned[1, 0] / proportion
+    turn = float(np.clip(down - up, -2 * MOST_TURN, 2 * MOST_TURN)) / 2
+    slant = float(np.clip(down + up, -abs(turn), abs(turn))) / 2
     centre = place[:, 2] - turned @ change[:, 2]
     edge = np.maximum(1 - sides, 0.0) / 2 + 0.01
     x, y = np.clip(centre, -edge, edge)
-    return np.array([[sides[0], slant - turn, x], [slant + turn, sides[1], y]])
+    return np.array([[sides[0], (slant - turn) / proportion, x], [(slant + turn) * proportion, sides[1], y]])
 
 
-def _agreement(window: View, whole: View, place: Place) -> float:
-    """Return the score of *window* against what of *whole* lies at *place*."""
-    share = _share(place)
-    soft = float(np.sqrt(0.8**2 + 0.3 * max(1 / share**2 - 1, 0.0)))
-    score = weakest(_detail(window.grey, soft), _detail(_placed(whole.grey, place), 0.8))
-    return min(score, _colour_agreement(window.colour, _placed(whole.colour, place)))
+def _blur(sharp: float, place: Place) -> float:
+    """Return the blur in pixels that a window needs where the larger picture, less sharp at *place*, gets *sharp*."""
+    return float(np.sqrt(sharp**2 + 0.3 * max(1 / _share(place) ** 2 - 1, 0.0)))
+
+
+def _agreement(best: _Try, window: Grey, whole: Grey) -> float:
+    """Return how well *window* agrees, where it agrees least, with what of *whole* lies at the *best* place."""
+    placed = _placed(whole, best.place, *window.shape)
+    score = weakest(_detail(window, _blur(0.8, best.place)), _detail(placed, 0.8))
+    colour = _placed(best.whole.colour, best.place, REGIONS, REGIONS)
+    return min(score, _colour_agreement(best.window.colour, colour))
 
 
 def _detail(grey: Grey, soft: float) -> Grey:

@@ -1,12 +1,15 @@
 """
 The small picture that is stored for the second look, and how it is made ready to be compared.
 
-Squashed to a square: the means of the two colour channels over REGIONS x REGIONS, int8, then the grey picture as
-JPEG. Only `second_look` knows this; everybody else stores the bytes as they are.
+The means of the two colour channels over REGIONS x REGIONS, int8, then the grey picture as JPEG, with the picture's
+own proportions: squashed to a square, a receipt would keep nothing of its figures. Pictures that take few bytes, such
+as pages with much white, are stored larger for the same reason. Only `second_look` knows this; everybody else stores
+the bytes as they are.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeVar
@@ -21,7 +24,22 @@ Thumbnail = bytes
 THUMBNAIL_MAX_BYTES = 6144
 
 SIDE = 112
-"""Pixels of the stored picture's side."""
+"""The stored picture has as many pixels as a square of this side."""
+
+LARGE = 160
+"""The same for a picture that takes few bytes."""
+
+SPARSE = 1800
+"""So many bytes are few."""
+
+SLIMMEST = 40 / SIDE
+"""The shorter side at least, as a share of SIDE or LARGE: what is longer than eight times its width is squashed."""
+
+FLAT = 1.5
+"""Deviation in grey levels below which a picture shows nothing that could be aligned, if also"""
+
+FLAT_RANGE = 24.0
+"""no spot of it is lighter or darker than another by so many levels: a line of text on a sheet."""
 
 MIDDLE = 56
 """Pixels of the side at which places are refined."""
@@ -55,49 +73,66 @@ class View:
     A thumbnail made ready to be compared.
 
     Attributes:
-        grey: float32 (SIDE, SIDE), levels.
+        grey: float32 (H, W), levels, of about SIDE x SIDE pixels.
+        large: the same of about LARGE x LARGE pixels, or None where it was not stored.
         detail: float32 (MIDDLE, MIDDLE), evened out to the same strength everywhere.
         shrunk: *detail* at each of WINDOWS, largest first.
         colour: float32 (REGIONS, REGIONS, 2), blue and red against grey, levels.
     """
 
     grey: Grey
+    large: Grey | None
     detail: Grey
     shrunk: tuple[Grey, ...]
     colour: Grey
 
+    @property
+    def flat(self) -> bool:
+        """Whether it shows nothing that could be aligned."""
+        return float(self.grey.std()) < FLAT and float(np.ptp(self.grey)) < FLAT_RANGE
+
     def mirrored(self) -> View:
         """Return the same with left and right exchanged."""
-        return View(
-            _flipped(self.grey), _flipped(self.detail), tuple(map(_flipped, self.shrunk)), _flipped(self.colour)
-        )
+        large = None if self.large is None else _flipped(self.large)
+        shrunk = tuple(map(_flipped, self.shrunk))
+        return View(_flipped(self.grey), large, _flipped(self.detail), shrunk, _flipped(self.colour))
 
 
 def thumbnail(pixels: Pixels, /) -> Thumbnail:
     """
     Return what is to be stored of *pixels*, uint8 RGB (H, W, 3) of any size.
 
-    A median before the last reduction takes salt and pepper away, which no later step could. What comes before it is
-    made cheap: averaging down by a broken factor takes longer than decoding a small JPEG.
+    A median of the grey before the last reduction takes salt and pepper away, which no later step could.
     """
-    reduced = cv2.medianBlur(_reduced(pixels), 3)
-    luma, red, blue = cv2.split(cv2.cvtColor(reduced, cv2.COLOR_RGB2YCrCb))
-    means = np.stack([resized(channel.astype(np.float32), REGIONS, REGIONS) for channel in (blue, red)], axis=-1)
-    colour: bytes = np.clip(np.rint(means - 128), -128, 127).astype(np.int8).tobytes()
-    return colour + _jpeg(resized(luma, SIDE, SIDE), THUMBNAIL_MAX_BYTES - len(colour))
-
-
-def _reduced(pixels: Pixels) -> Pixels:
-    """Return *pixels* with sides of at most 3 x SIDE: halved while both are twice that, then drawn in linearly."""
     height, width = pixels.shape[:2]
-    while min(height, width) >= 6 * SIDE or max(height, width) >= 12 * SIDE:
-        down, across = (2 if side >= 6 * SIDE else 1 for side in (height, width))
-        height, width = height // down, width // across
-        even = pixels[: height * down, : width * across]
-        pixels = cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA)
-    size = min(width, 3 * SIDE), min(height, 3 * SIDE)
-    smaller: Pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_LINEAR)
-    return smaller
+    size = stored_size(width, height, SIDE)
+    few = cv2.cvtColor(cv2.resize(pixels, size, interpolation=cv2.INTER_LINEAR), cv2.COLOR_RGB2YCrCb)
+    means = resized(few, REGIONS, REGIONS)[:, :, :0:-1].astype(np.int16) - 128
+    colour: bytes = means.astype(np.int8).tobytes()
+    luma = cv2.medianBlur(_halved(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), size, 6), 3)
+    most = THUMBNAIL_MAX_BYTES - len(colour)
+    data = _jpeg(resized(_halved(luma, size, 2), *size), most)
+    if len(data) <= SPARSE:
+        data = _jpeg(resized(luma, *stored_size(width, height, LARGE)), most)
+    return colour + data
+
+
+def stored_size(width: int, height: int, side: int) -> tuple[int, int]:
+    """Return width and height with the proportions of *width* x *height* and as many pixels as a square of *side*."""
+    across = side * math.sqrt(width / height)
+    across = min(max(across, SLIMMEST * side), side / SLIMMEST)
+    return round(across), round(side * side / across)
+
+
+def _halved(grey: Pixels, size: tuple[int, int], times: int) -> Pixels:
+    """Return *grey* with each side halved while it is *times* that of *size*: the one reduction that costs nothing."""
+    while True:
+        across, down = (2 if side >= times * least else 1 for side, least in zip(grey.shape[::-1], size, strict=True))
+        if across == down == 1:
+            return grey
+        width, height = grey.shape[1] // across, grey.shape[0] // down
+        even = grey[: height * down, : width * across]
+        grey = cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def _jpeg(grey: Pixels, most: int) -> bytes:
@@ -112,12 +147,24 @@ def _jpeg(grey: Pixels, most: int) -> bytes:
 
 
 def is_thumbnail(stored: bytes) -> bool:
-    """Return whether `view` can make *stored* ready, and it has the size that `thumbnail` makes."""
-    split = 2 * REGIONS * REGIONS
-    if len(stored) <= split:
-        return False
-    levels = cv2.imdecode(np.frombuffer(stored[split:], np.uint8), cv2.IMREAD_GRAYSCALE)
-    return levels is not None and levels.shape == (SIDE, SIDE)
+    """Return whether `view` can make *stored* ready, and it has a size that `thumbnail` makes."""
+    levels = _levels(stored)
+    side = None if levels is None else _side(levels)
+    return levels is not None and side is not None and min(levels.shape) >= round(SLIMMEST * side)
+
+
+def _levels(stored: bytes) -> Pixels | None:
+    """Return the grey picture in *stored*, uint8 (H, W), or None where there is none."""
+    data = np.frombuffer(stored[2 * REGIONS * REGIONS :], np.uint8)
+    try:
+        return cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if len(data) else None
+    except cv2.error:  # its header promises too many pixels
+        return None
+
+
+def _side(levels: Pixels) -> int | None:
+    """Return the side of the square with as many pixels as *levels*, whose sides were rounded; None for any other."""
+    return next((side for side in (SIDE, LARGE) if abs(levels.size - side * side) <= max(levels.shape)), None)
 
 
 @lru_cache(maxsize=64)
@@ -128,14 +175,16 @@ def view(stored: Thumbnail) -> View:
     Raises:
         ValueError: *stored* did not come from `thumbnail`.
     """
-    split = 2 * REGIONS * REGIONS
-    colour = np.frombuffer(stored[:split], np.int8).reshape(REGIONS, REGIONS, 2).astype(np.float32)
-    levels = cv2.imdecode(np.frombuffer(stored[split:], np.uint8), cv2.IMREAD_GRAYSCALE)
+    levels = _levels(stored)
     if levels is None:
         raise ValueError(f"{len(stored)} bytes that are no thumbnail: make it anew from the picture")
+    colour = np.frombuffer(stored, np.int8, 2 * REGIONS * REGIONS).reshape(REGIONS, REGIONS, 2).astype(np.float32)
     grey: Grey = levels.astype(np.float32)
-    detail = _evened(resized(grey, MIDDLE, MIDDLE))
-    return View(grey, detail, tuple(resized(detail, side, side) for side in WINDOWS), colour)
+    large = grey if _side(levels) == LARGE else None
+    if large is not None:
+        grey = resized(large, *stored_size(large.shape[1], large.shape[0], SIDE))
+    detail = _evened(resized(grey, MIDDLE, MIDDLE), 0.5, LIGHT_SIGMA)
+    return View(grey, large, detail, tuple(resized(detail, side, side) for side in WINDOWS), colour)
 
 
 def _flipped(image: Grey) -> Grey:
@@ -157,9 +206,18 @@ def blurred(image: Grey, sigma: float) -> Grey:
     return soft
 
 
-def _evened(grey: Grey) -> Grey:
-    """Return the detail of *grey*, at the same strength everywhere, so that light does not matter."""
-    detail = blurred(grey, 0.5) - blurred(grey, LIGHT_SIGMA)
-    strength = np.sqrt(blurred(detail * detail, LIGHT_SIGMA))
-    evened: Grey = detail / (strength + np.float32(FAINT))
-    return evened
+def finely(grey: Grey) -> Grey:
+    """Return the finest detail of *grey*, at the same strength everywhere: for the last refinement of a place."""
+    return _evened(grey, 0.7, 4.0)
+
+
+def _evened(grey: Grey, fine: float, light: float) -> Grey:
+    """
+    Return the detail of *grey*, at the same strength everywhere, so that light does not matter.
+
+    *fine* and *light* are the blurs in pixels that take noise away, and that leave nothing but the light.
+    """
+    detail = blurred(grey, fine) - blurred(grey, light)
+    strength = np.sqrt(blurred(detail * detail, light))
+    even: Grey = detail / (strength + np.float32(FAINT))
+    return even

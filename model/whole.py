@@ -29,7 +29,7 @@ from model.encoder import Encoder
 from model.evaluate import MAIN, EvaluateConfig, evaluate
 from model.hard_groups import HardGroup, hard_groups
 from model.pairs import Looks
-from model.receipts import receipts
+from model.receipts import DRAWN
 from model.second_look import MIN_SCORE, thumbnail
 from model.strangers import Judge, Part, Rule, View, by_side, confirmed_pairs, counted, looked_at, together
 from model.systems import System
@@ -44,7 +44,7 @@ COLUMNS = ("pairs", "within_radius", "confirmed", "rate", "at_most")
 LOOK_COLUMNS = ("looked_at", "confirmed", "rate", "at_most")
 
 RECEIPTS = 60
-"""Receipts that are drawn."""
+"""Receipts, and invoices, that are drawn."""
 
 WIDE, NARROW = 34, 15
 
@@ -155,13 +155,11 @@ def _groups(
     references: Sequence[View],
 ) -> list[Part]:
     """Return the pairs of the hard groups."""
-    drawn = [view_of(encoder, picture.pixels) for picture in receipts(RECEIPTS)]
-    pairs = tuple(combinations(range(len(drawn)), 2))
-    shop = HardGroup("receipts of one shop (drawn)", pairs, surely_different=True)
-    return [
-        *(judge.grouped(group, references) for group in hard_groups(pictures, originals)),
-        judge.grouped(shop, drawn),
-    ]
+    parts = [judge.grouped(group, references) for group in hard_groups(pictures, originals)]
+    for name, draw in DRAWN.items():
+        group = HardGroup(name, tuple(combinations(range(RECEIPTS), 2)), surely_different=True)
+        parts.append(judge.grouped(group, [view_of(encoder, picture.pixels) for picture in draw(RECEIPTS)]))
+    return parts
 
 
 def recall_of(rule: Rule, seen: Seen, queries: int, pool: Executor) -> dict[str, dict[str, float]]:

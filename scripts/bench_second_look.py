@@ -25,25 +25,13 @@ from model import load_encoder
 from model.augment import FAMILIES, Pixels
 from model.calibrate import nearest_pairs
 from model.data import DEFAULT_DATA, DataMissingError, Picture, edited, select
+from model.receipts import DRAWN
 from model.second_look import MIN_SCORE, Look, Thumbnail, second_look, thumbnail
 from model.thumbnail import view
 
 GROUPS = ("grocery", "cremma_medieval", "ocrd_assets", "debian_openclipart-png", "debian_libreoffice-help-common")
 PAIRS = 300
 """Pairs of each hard group."""
-
-
-def receipt(seed: int) -> Pixels:
-    """Draw a receipt of one shop: same layout, other goods and sums."""
-    rng, font = np.random.default_rng(seed), ImageFont.load_default(size=13)
-    page = Image.new("RGB", (260, 420), "white")
-    draw = ImageDraw.Draw(page)
-    draw.text((50, 10), "CORNER SHOP", font=ImageFont.load_default(size=22), fill="black")
-    for row in range(18):
-        goods = "".join(chr(97 + letter) for letter in rng.integers(0, 26, rng.integers(5, 18)))
-        draw.text((12, 60 + 18 * row), goods, font=font, fill="black")
-        draw.text((205, 60 + 18 * row), f"{rng.integers(1, 40)}.{rng.integers(10, 99)}", font=font, fill="black")
-    return np.asarray(page)
 
 
 def form(seed: int) -> Pixels:
@@ -78,7 +66,8 @@ def measured(name: str, pairs: Iterable[tuple[Thumbnail, Thumbnail]]) -> list[Lo
 def groups(pictures: Sequence[Picture]) -> dict[str, list[Pixels]]:
     """Return pictures that share a layout, a place or a style."""
     real = {name: [each.pixels for each in pictures if each.source == name] for name in GROUPS}
-    return real | {"receipts": list(map(receipt, range(30))), "forms": list(map(form, range(30)))}
+    drawn = {name: [page.pixels for page in draw(30)] for name, draw in DRAWN.items()}
+    return real | drawn | {"forms": list(map(form, range(30)))}
 
 
 def hard(name: str, members: Sequence[Pixels]) -> None:

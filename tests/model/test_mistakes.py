@@ -10,7 +10,7 @@ from model.data import Picture
 from model.hard_groups import HardGroup, hard_groups
 from model.kinds import pairs_by_kind
 from model.mistakes import Mistakes, by_kind, by_part, within_group
-from model.receipts import receipt
+from model.receipts import invoices, receipt
 
 LINE = np.array([[0.0], [1.0], [3.0], [10.0]], np.float32)
 COPIES = {"colour": np.array([[0.5], [1.0]], np.float32)}
@@ -94,3 +94,11 @@ def test_receipts_differ_and_repeat() -> None:
     first, again, other = (receipt(number) for number in (1, 1, 2))
     assert np.array_equal(first, again)
     assert 0.01 < (first != other).any(2).mean() < 0.3
+
+
+def test_invoices_are_for_the_same_goods() -> None:
+    """Two of them differ in the numbers at the right and below, not in the names at the left, and repeat."""
+    (first, other), (again, _) = ([page.pixels for page in invoices(2)] for _ in range(2))
+    assert np.array_equal(first, again)
+    assert np.array_equal(first[:440, :200], other[:440, :200])
+    assert (first != other).any(2)[:440, 200:].any()

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from model.augment import FAMILIES
-from model.second_look import MIN_SCORE, THUMBNAIL_MAX_BYTES, Look, second_look, thumbnail
+from model.pages import is_page
+from model.receipts import invoices
+from model.second_look import MIN_SCORE, THUMBNAIL_MAX_BYTES, Look, is_thumbnail, second_look, thumbnail
+from model.thumbnail import LARGE, SIDE, view
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -53,6 +58,93 @@ def test_receipts_of_one_shop_are_refuted() -> None:
     pages = [receipt(seed) for seed in range(5)]
     assert max(look(a, b).score for i, a in enumerate(pages) for b in pages[:i]) < MIN_SCORE
     assert look(FAMILIES["jpeg"](pages[0], np.random.default_rng(0), 1.0), pages[0]).score >= MIN_SCORE
+
+
+def test_invoices_that_differ_in_numbers_are_refuted() -> None:
+    """The same goods at other prices are another invoice; of 190 pairs, 5 % may pass."""
+    pages = [thumbnail(page.pixels) for page in invoices(20)]
+    scores = [second_look(a, b).score for i, a in enumerate(pages) for b in pages[:i]]
+    assert np.mean([score >= MIN_SCORE for score in scores]) <= 0.05
+
+
+@pytest.mark.parametrize("family", ["colour", "zoom_crop", "noise", "combined", "jpeg", "blur", "overlay"])
+def test_edited_copies_of_pages_are_confirmed(family: str) -> None:
+    """Of twenty edited invoices, at most four are taken for others of their kind."""
+    pages = [page.pixels for page in invoices(20)]
+    scores = [look(FAMILIES[family](page, np.random.default_rng(n), 1.0), page).score for n, page in enumerate(pages)]
+    assert sum(score >= MIN_SCORE for score in scores) >= 16
+
+
+@pytest.mark.parametrize(("family", "most"), [("light_gradient", 12), ("colour", 6), ("overlay", 6)])
+def test_edited_pages_are_taken_for_themselves_only(family: str, most: int) -> None:
+    """Of 132 pairs of an edited invoice and another one few pass, whichever of them is the original."""
+    pages = [page.pixels for page in invoices(12)]
+    plain = [thumbnail(page) for page in pages]
+    edited = [thumbnail(FAMILIES[family](page, np.random.default_rng(n), 1.0)) for n, page in enumerate(pages)]
+    for new, originals in ((edited, plain), (plain, edited)):
+        scores = [second_look(a, b).score for i, a in enumerate(new) for j, b in enumerate(originals) if i != j]
+        assert sum(score >= MIN_SCORE for score in scores) <= most
+
+
+def test_a_mirrored_or_framed_page_is_confirmed() -> None:
+    """Seen from behind, in a wide frame, or turned by two degrees, an invoice is itself: its finest detail fits."""
+    page = invoices(1)[0].pixels
+    framed = np.pad(page, [(40, 40), (40, 40), (0, 0)], constant_values=255)
+    turned = np.asarray(Image.fromarray(page).rotate(2, Image.Resampling.BICUBIC, fillcolor="white"))
+    assert min(look(each, page).score for each in (page[:, ::-1], framed, turned)) >= MIN_SCORE
+
+
+@pytest.mark.parametrize("size", [(600, 400), (400, 400), (360, 500)])
+def test_a_squashed_page_is_confirmed_either_way(size: tuple[int, int]) -> None:
+    """A receipt of 360 x 640 in quite other proportions is a copy, whichever of the two is the original."""
+    page = receipt(0)
+    squashed = np.asarray(Image.fromarray(page).resize(size, Image.Resampling.LANCZOS))
+    assert min(look(squashed, page).score, look(page, squashed).score) >= MIN_SCORE
+    assert max(look(squashed, receipt(1)).score, look(receipt(1), squashed).score) < MIN_SCORE
+
+
+def slip(text: str) -> Pixels:
+    """Print a few small lines onto a large sheet, as a till's slip lies on a scanner."""
+    page = Image.new("L", (1240, 1754), 255)
+    font = ImageFont.load_default(size=22)
+    for row in range(14):
+        words = text if row % 3 == 2 else "TOTAL AND CHANGE"
+        ImageDraw.Draw(page).text((420, 200 + 30 * row), f"{words} {row}", 0, font)
+    return np.asarray(page.convert("RGB"))
+
+
+def test_a_sheet_with_little_on_it_is_told_by_that() -> None:
+    """A sparse page is stored larger than a photograph, and has to agree in what is on it; noise does not matter."""
+    first, other = slip("4711 AB 17.50"), slip("0692 KX 83.19")
+    noisy = FAMILIES["gaussian_noise"](first, np.random.default_rng(0), 1.0)
+    assert look(first, other).score < MIN_SCORE <= look(noisy, first).score
+    assert view(thumbnail(first)).large is not None
+
+
+def test_a_line_on_a_sheet_is_no_flat_picture() -> None:
+    """Blank sheets are each other's copies, but not one with a line of text on it, which is its own copy when paler."""
+    blank = np.full((1754, 1240, 3), 255, np.uint8)
+    line = Image.fromarray(blank)
+    ImageDraw.Draw(line).text((200, 700), "a line of text", 0, ImageFont.load_default(size=40))
+    text = np.asarray(line)
+    paler = (255 - 0.9 * (255.0 - text)).astype(np.uint8)
+    assert [look(blank, blank).score, look(text, blank).score] == [1.0, 0.0]
+    assert look(paler, text).score >= MIN_SCORE
+
+
+def test_a_meadow_is_no_page(photos: Mapping[str, Pixels]) -> None:
+    """Even texture is not paper, which has to have something on it; a receipt is a page, a photograph none."""
+    meadow = np.random.default_rng(0).normal(120, 8, (112, 112)).astype(np.float32)
+    greys = (meadow, view(thumbnail(receipt(0))).grey, view(thumbnail(photos["cat"])).grey)
+    assert [is_page(grey) for grey in greys] == [False, True, False]
+
+
+@pytest.mark.parametrize("degrees", [-3, 3])
+def test_a_panorama_that_lies_aslant_is_confirmed(photos: Mapping[str, Pixels], degrees: float) -> None:
+    """A picture three times as wide as high, or as high as wide, may be turned by three degrees."""
+    for photo in (photos["coffee"][100:300], photos["astronaut"][100:270], photos["astronaut"][:, 100:270]):
+        turned = Image.fromarray(photo).rotate(degrees, Image.Resampling.BICUBIC, fillcolor="white")
+        assert look(np.asarray(turned), photo).score >= MIN_SCORE
 
 
 def test_a_changed_part_is_noticed(photos: Mapping[str, Pixels]) -> None:
@@ -145,10 +237,41 @@ def test_flat_pictures_are_compared_by_their_brightness() -> None:
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 500), (700, 2), (3, 3), (112, 112), (2000, 300)])
 def test_any_size_has_a_small_thumbnail(shape: tuple[int, int]) -> None:
-    """Even noise of any size fits into the row, and is found to be itself."""
+    """Even noise of any size fits into the row, is known for a thumbnail, and is found to be itself."""
     pixels = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
     assert len(thumbnail(pixels)) <= THUMBNAIL_MAX_BYTES
+    assert is_thumbnail(thumbnail(pixels))
     assert look(pixels, pixels).score >= MIN_SCORE
+
+
+@pytest.mark.parametrize("proportion", [0.05, 0.2, 0.37, 0.6, 1, 1.5, 2.3, 4, 9, 30])
+def test_a_thumbnail_has_the_proportions_of_its_picture(proportion: float) -> None:
+    """Up to eight to one, of as many pixels whether upright or wide; blank ones are large ones, made small again."""
+    blank = np.full((round(900 / proportion**0.5), round(900 * proportion**0.5), 3), 200, np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, blank.shape, np.uint8)
+    noise = noise[::12, ::12].repeat(12, 0).repeat(12, 1)[: blank.shape[0], : blank.shape[1]]
+    views = view(thumbnail(blank)), view(thumbnail(noise))
+    assert views[0].large is not None
+    assert views[1].large is None
+    for grey, side in ((views[0].grey, SIDE), (views[1].grey, SIDE), (views[0].large, LARGE)):
+        height, width = grey.shape
+        assert width / height == pytest.approx(min(max(proportion, 1 / 8), 8), rel=0.05)
+        assert width * height == pytest.approx(side * side, rel=0.02)
+    assert is_thumbnail(thumbnail(blank))
+    assert is_thumbnail(thumbnail(noise))
+
+
+def test_what_is_no_thumbnail_is_known() -> None:
+    """Too few bytes, another size, no picture, and a header that promises a thousand million pixels are told apart."""
+    made = thumbnail(receipt(0))
+    other = cv2.imencode(".png", np.zeros((60, 60), np.uint8))[1].tobytes()
+    lying = bytearray(other)
+    lying[16:24] = (40_000).to_bytes(4, "big") * 2
+    lying[29:33] = zlib.crc32(bytes(lying[12:29])).to_bytes(4, "big")
+    for data in (b"", made[:100], made[:128], made[:128] + b"?" * 500, made[:128] + other, made[:128] + bytes(lying)):
+        assert not is_thumbnail(data)
+    with pytest.raises(ValueError, match="no thumbnail"):
+        view(made[:128] + bytes(lying))
 
 
 def test_what_was_laid_on_one_place_is_forgiven(photos: Mapping[str, Pixels]) -> None:

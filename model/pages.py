@@ -1,0 +1,145 @@
+"""
+What tells two pages of one layout apart: two receipts of one shop, two invoices, two windows of one program.
+
+Such pictures agree nearly everywhere, and differ in figures of a few pixels: that nine tenths of the regions agree
+says little. But nothing in them is faint, so that a copy agrees as a whole, and about equally well everywhere, but for
+what was laid on it. Used by the second look only.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from model.regions import RING, region_means
+from model.thumbnail import REGIONS, Grey, blurred, resized
+
+PARTS = 4
+"""Parts along each side in which paper may lie in another light."""
+
+SPOTS = 7
+"""Spots along each side of a part: most show paper."""
+
+PLAIN = 0.7
+"""A picture is a page when so large a share of it has about one level, its paper."""
+
+ABOUT = 13
+"""Grey levels to either side that are about the same."""
+
+INK = 32
+"""Grey levels by which something on it stands out from paper; a meadow is as even, but nothing in it does."""
+
+WRITTEN = 0.003
+"""Share of a page that does at least."""
+
+SHARP = 1.2
+"""Blur in pixels that both pages get at least: finer detail is lost in JPEGs and by shifts of parts of a pixel."""
+
+LIGHT = 4.0
+"""Blur in pixels that leaves nothing but the light."""
+
+OVERALL = 0.958
+"""Correlation of all detail that two pages must reach."""
+
+EXCUSED = 0.014
+"""What it costs when the outermost regions, or what was laid on a page, are left out."""
+
+LOWEST = 0.3
+"""Share of the regions that are held against the others, those that agree least."""
+
+TWICE = 1.9
+"""They may lack so many times what the middle region lacks of agreeing: noise and zoom spoil all regions alike."""
+
+MARGIN = 0.057
+"""And so much more."""
+
+BUSY = 0.3
+"""Regions with less detail than this share of the mean do not count."""
+
+LAID = 25.0
+"""Grey levels by which a spot changes when something is laid on it; other figures change it less."""
+
+MOST_LAID = 24
+"""Regions that may have something laid on them."""
+
+FINE = 2 * REGIONS
+"""Spots along each side, in which what was laid on a page shows."""
+
+FITS = 3
+"""Times that the change of light is fitted, each without the spots that fit it least."""
+
+Regions = npt.NDArray[np.float64]
+
+INNER = ~RING.reshape(REGIONS, REGIONS)
+"""All but the outermost regions."""
+
+
+def is_page(grey: Grey) -> bool:
+    """Return whether most of *grey*, (H, W), is paper, or another even ground, with something on it."""
+    levels = np.bincount(_evenly_lit(grey).ravel(), minlength=256)
+    middle = int(np.convolve(levels, np.ones(2 * ABOUT + 1), "same").argmax())
+    near = np.arange(max(middle - ABOUT, 0), min(middle + ABOUT, 255) + 1)
+    plain = levels[near].sum()
+    paper = round(float(levels[near] @ near) / plain)  # of all middles that are as good, the first is far off
+    ink = levels[: max(paper - INK, 0)].sum() + levels[paper + INK :].sum()
+    return bool(plain >= PLAIN * grey.size and ink >= WRITTEN * grey.size)
+
+
+def _evenly_lit(grey: Grey) -> npt.NDArray[np.uint8]:
+    """Return *grey*, (H, W), with the middle level of each of its parts brought to that of them all."""
+    height, width = grey.shape
+    spots = resized(grey, PARTS * SPOTS, PARTS * SPOTS).reshape(PARTS, SPOTS, PARTS, SPOTS)
+    paper: Grey = np.median(spots, axis=(1, 3)).astype(np.float32)
+    lit = grey - resized(paper, width, height) + np.median(paper)
+    levels: npt.NDArray[np.uint8] = np.clip(lit, 0, 255).astype(np.uint8)
+    return levels
+
+
+def overall(window: Grey, whole: Grey, soft: float, *, framed: bool) -> float:
+    """
+    Return how well two aligned pages agree as a whole, -1 to 1; below OVERALL they are not the same.
+
+    *soft* is the blur in pixels that brings *window* to the sharpness of *whole*. Only where the new picture may be
+    *framed*, its outermost regions are left out if need be: of a cropped page, they are all that tells.
+    """
+    detail = _detail(window, soft), _detail(whole, SHARP)
+    own, other, shared = (region_means(one * two) for one, two in ((detail[0],) * 2, (detail[1],) * 2, detail))
+    laid = _laid(window, whole)
+    whole_of_it = _agreement(own, other, shared, np.ones_like(INNER))
+    parts = [INNER] * framed + [~laid] * bool(0 < laid.sum() <= MOST_LAID)
+    return max([whole_of_it, *(_agreement(own, other, shared, part) - EXCUSED for part in parts)])
+
+
+def _detail(grey: Grey, soft: float) -> Grey:
+    fine = blurred(grey, soft)
+    return fine - blurred(fine, LIGHT)
+
+
+def _agreement(own: Regions, other: Regions, shared: Regions, kept: npt.NDArray[np.bool_]) -> float:
+    """
+    Return the mean correlation of the regions that are *kept*, each as important as it has detail.
+
+    Less, if some agree much less than the rest: other figures in the same places.
+    """
+    own, other, shared = own[kept] + 1e-6, other[kept] + 1e-6, shared[kept]
+    busy = np.maximum(own / own.mean(), other / other.mean()) >= BUSY
+    weight = own[busy] / own[busy].sum() + other[busy] / other[busy].sum()
+    correlation = shared[busy] / np.sqrt(own[busy] * other[busy])
+    ordered = np.sort(correlation)
+    lowest = ordered[: max(1, int(LOWEST * len(ordered)))].mean()
+    uneven = (1 - lowest) - TWICE * (1 - ordered[len(ordered) // 2])
+    return float(min(weight @ correlation / 2, OVERALL + MARGIN - uneven))
+
+
+def _laid(window: Grey, whole: Grey) -> npt.NDArray[np.bool_]:
+    """Return where something was laid on the *window*, (REGIONS, REGIONS): its level differs by more than the light."""
+    new, old = (resized(grey, FINE, FINE).ravel().astype(np.float64) for grey in (window, whole))
+    fitting = np.ones(len(new), np.bool_)
+    for _ in range(FITS):
+        gain = np.cov(old[fitting], new[fitting])
+        slope = gain[0, 1] / max(gain[0, 0], 1e-6)
+        apart = np.abs(new - new[fitting].mean() - slope * (old - old[fitting].mean()))
+        fitting = apart <= max(np.quantile(apart, 0.8), 1.0)
+    spots = np.pad((apart >= LAID).reshape(FINE, FINE), 1)
+    around = np.lib.stride_tricks.sliding_window_view(spots, (4, 4))[::2, ::2]  # a region's four spots and their rim
+    return np.asarray(around.any((2, 3)))
