@@ -102,8 +102,8 @@ def main(edits: int, near: int) -> None:
     cv2.setNumThreads(1)
     try:
         pictures = select([DEFAULT_DATA], held_out=True, at_most=100_000)
-    except DataMissingError as error:
-        sys.exit(f"{error}; this benchmark reads {Path(DEFAULT_DATA)}")
+    except DataMissingError:
+        sys.exit(f"no pictures at {Path(DEFAULT_DATA)}, which this benchmark reads: it needs the development data")
     some = pictures[:edits]
     originals = [thumbnail(each.pixels) for each in some]
     sizes = list(map(len, originals))
