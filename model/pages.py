@@ -11,26 +11,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from model.grey import Grey, blurred, resized
 from model.regions import RING, region_means
-from model.thumbnail import REGIONS, Grey, blurred, resized
-
-PARTS = 4
-"""Parts along each side in which paper may lie in another light."""
-
-SPOTS = 7
-"""Spots along each side of a part: most show paper."""
-
-PLAIN = 0.7
-"""A picture is a page when so large a share of it has about one level, its paper."""
-
-ABOUT = 13
-"""Grey levels to either side that are about the same."""
-
-INK = 32
-"""Grey levels by which something on it stands out from paper; a meadow is as even, but nothing in it does."""
-
-WRITTEN = 0.003
-"""Share of a page that does at least."""
+from model.thumbnail import REGIONS
 
 SHARP = 1.2
 """Blur in pixels that both pages get at least: finer detail is lost in JPEGs and by shifts of parts of a pixel."""
@@ -38,19 +21,34 @@ SHARP = 1.2
 LIGHT = 4.0
 """Blur in pixels that leaves nothing but the light."""
 
-OVERALL = 0.958
-"""Correlation of all detail that two pages must reach."""
+OVERALL = 0.957
+"""Correlation of all detail that two pages must reach where all regions have something on them."""
 
-EXCUSED = 0.014
+EMPTY = 0.02
+"""How much more, at most, the fewer have: little agrees by chance, and what differs is little."""
+
+CROWDED = 0.5
+"""A page is crowded when so large a share of its regions has something on it,"""
+
+SLIGHT = 4.1
+"""and another one differs from it by at least so many grey levels in one region, when both are made as strong."""
+
+SCARCE = 0.01
+"""What each grey level less than that is worth: text too small for a thumbnail is faint, and agrees no better."""
+
+UNSEEN = 2.7
+"""Grey levels that are so few that it makes no difference either where they are."""
+
+EXCUSED = 0.018
 """What it costs when the outermost regions, or what was laid on a page, are left out."""
 
 LOWEST = 0.3
 """Share of the regions that are held against the others, those that agree least."""
 
-TWICE = 1.9
+TWICE = 2.15
 """They may lack so many times what the middle region lacks of agreeing: noise and zoom spoil all regions alike."""
 
-MARGIN = 0.057
+MARGIN = 0.045
 """And so much more."""
 
 BUSY = 0.3
@@ -72,27 +70,6 @@ Regions = npt.NDArray[np.float64]
 
 INNER = ~RING.reshape(REGIONS, REGIONS)
 """All but the outermost regions."""
-
-
-def is_page(grey: Grey) -> bool:
-    """Return whether most of *grey*, (H, W), is paper, or another even ground, with something on it."""
-    levels = np.bincount(_evenly_lit(grey).ravel(), minlength=256)
-    middle = int(np.convolve(levels, np.ones(2 * ABOUT + 1), "same").argmax())
-    near = np.arange(max(middle - ABOUT, 0), min(middle + ABOUT, 255) + 1)
-    plain = levels[near].sum()
-    paper = round(float(levels[near] @ near) / plain)  # of all middles that are as good, the first is far off
-    ink = levels[: max(paper - INK, 0)].sum() + levels[paper + INK :].sum()
-    return bool(plain >= PLAIN * grey.size and ink >= WRITTEN * grey.size)
-
-
-def _evenly_lit(grey: Grey) -> npt.NDArray[np.uint8]:
-    """Return *grey*, (H, W), with the middle level of each of its parts brought to that of them all."""
-    height, width = grey.shape
-    spots = resized(grey, PARTS * SPOTS, PARTS * SPOTS).reshape(PARTS, SPOTS, PARTS, SPOTS)
-    paper: Grey = np.median(spots, axis=(1, 3)).astype(np.float32)
-    lit = grey - resized(paper, width, height) + np.median(paper)
-    levels: npt.NDArray[np.uint8] = np.clip(lit, 0, 255).astype(np.uint8)
-    return levels
 
 
 def overall(window: Grey, whole: Grey, soft: float, *, framed: bool) -> float:
@@ -119,7 +96,8 @@ def _agreement(own: Regions, other: Regions, shared: Regions, kept: npt.NDArray[
     """
     Return the mean correlation of the regions that are *kept*, each as important as it has detail.
 
-    Less, if some agree much less than the rest: other figures in the same places.
+    Less of a sparse page, or if some agree much less than the rest: other figures in the same places. More, if it is
+    crowded, and none differs by much.
     """
     own, other, shared = own[kept] + 1e-6, other[kept] + 1e-6, shared[kept]
     busy = np.maximum(own / own.mean(), other / other.mean()) >= BUSY
@@ -128,7 +106,19 @@ def _agreement(own: Regions, other: Regions, shared: Regions, kept: npt.NDArray[
     ordered = np.sort(correlation)
     lowest = ordered[: max(1, int(LOWEST * len(ordered)))].mean()
     uneven = (1 - lowest) - TWICE * (1 - ordered[len(ordered) // 2])
-    return float(min(weight @ correlation / 2, OVERALL + MARGIN - uneven))
+    level = weight @ correlation / 2 - EMPTY * (1 - busy.mean())
+    if busy.mean() >= CROWDED:
+        apart = _most_apart(own, other, shared)
+        level = max(level, OVERALL + SCARCE * (SLIGHT - apart))
+        uneven = 0.0 if apart <= UNSEEN else uneven
+    return float(min(level, OVERALL + MARGIN - uneven))
+
+
+def _most_apart(own: Regions, other: Regions, shared: Regions) -> float:
+    """Return by how many grey levels the detail of one region differs at most, with the weaker page made as strong."""
+    gain = max(float(shared.sum() / own.sum()), 0.05)
+    apart = own * gain**2 + other - 2 * gain * shared
+    return float(np.sqrt(max(apart.max(), 0.0)) * max(1.0, 1 / gain))
 
 
 def _laid(window: Grey, whole: Grey) -> npt.NDArray[np.bool_]:

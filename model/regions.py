@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from model.thumbnail import REGIONS, Grey, resized
+from model.grey import Grey, resized
+from model.thumbnail import REGIONS
 
 NOISE = 6.0
 """Grey levels of noise in a thumbnail that are forgiven: what noise of sigma 30 in a small picture leaves."""

@@ -27,19 +27,18 @@ import cv2  # noqa: TID251 - one of OpenCV's doors
 import numpy as np
 import numpy.typing as npt
 
-from model.pages import OVERALL, SHARP, is_page, overall
+from model.grey import Grey, blurred, resized
+from model.pages import OVERALL, SHARP, overall
+from model.paper import is_page
 from model.regions import weakest
 from model.thumbnail import (
     COARSE,
     REGIONS,
     THUMBNAIL_MAX_BYTES,
-    Grey,
     Thumbnail,
     View,
-    blurred,
     finely,
     is_thumbnail,
-    resized,
     thumbnail,
     view,
 )
@@ -55,7 +54,7 @@ __all__ = [
     "thumbnail",
 ]
 
-METHOD = "regions-4"
+METHOD = "regions-5"
 """Names how thumbnails are made and compared; a change of either needs another name, as an encoder's does."""
 
 MIN_SCORE = 0.72

@@ -2,8 +2,8 @@
 The small picture that is stored for the second look, and how it is made ready to be compared.
 
 The means of the two colour channels over REGIONS x REGIONS, int8, then the grey picture as JPEG, with the picture's
-own proportions: squashed to a square, a receipt would keep nothing of its figures. Pictures that take few bytes, such
-as pages with much white, are stored larger for the same reason. Only `second_look` knows this; everybody else stores
+own proportions: squashed to a square, a receipt would keep nothing of its figures. Pages are stored larger for the same
+reason. Only `second_look` knows this; everybody else stores
 the bytes as they are.
 """
 
@@ -12,11 +12,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeVar
 
 import cv2  # noqa: TID251 - one of OpenCV's doors
 import numpy as np
-import numpy.typing as npt
+
+from model.grey import Grey, Pixels, blurred, resized
+from model.paper import is_page
+from model.specks import without_specks
 
 Thumbnail = bytes
 """What is stored of a picture, at most THUMBNAIL_MAX_BYTES; opaque outside this module."""
@@ -27,10 +29,10 @@ SIDE = 112
 """The stored picture has as many pixels as a square of this side."""
 
 LARGE = 160
-"""The same for a picture that takes few bytes."""
+"""The same for a page, whose figures are small."""
 
-SPARSE = 1800
-"""So many bytes are few."""
+PLAIN = 0.45
+"""Share of paper from which a picture is stored as a page; its copy, which is darker or noisy, may have less."""
 
 SLIMMEST = 40 / SIDE
 """The shorter side at least, as a share of SIDE or LARGE: what is longer than eight times its width is squashed."""
@@ -61,10 +63,6 @@ LIGHT_SIGMA = 3.0
 
 FAINT = 6.0
 """Grey levels: detail much fainter than this stays faint, because it may be noise."""
-
-Pixels = npt.NDArray[np.uint8]
-Grey = npt.NDArray[np.float32]
-Image = TypeVar("Image", Pixels, Grey)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,19 +100,18 @@ def thumbnail(pixels: Pixels, /) -> Thumbnail:
     """
     Return what is to be stored of *pixels*, uint8 RGB (H, W, 3) of any size.
 
-    A median of the grey before the last reduction takes salt and pepper away, which no later step could.
+    Salt and pepper is taken away before the last reduction.
     """
     height, width = pixels.shape[:2]
     size = stored_size(width, height, SIDE)
     few = cv2.cvtColor(cv2.resize(pixels, size, interpolation=cv2.INTER_LINEAR), cv2.COLOR_RGB2YCrCb)
     means = resized(few, REGIONS, REGIONS)[:, :, :0:-1].astype(np.int16) - 128
     colour: bytes = means.astype(np.int8).tobytes()
-    luma = cv2.medianBlur(_halved(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), size, 6), 3)
-    most = THUMBNAIL_MAX_BYTES - len(colour)
-    data = _jpeg(resized(_halved(luma, size, 2), *size), most)
-    if len(data) <= SPARSE:
-        data = _jpeg(resized(luma, *stored_size(width, height, LARGE)), most)
-    return colour + data
+    luma = without_specks(_halved(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), size, 6))
+    grey = resized(_halved(luma, size, 2), *size)
+    if is_page(grey.astype(np.float32), PLAIN):
+        grey = resized(luma, *stored_size(width, height, LARGE))
+    return colour + _jpeg(grey, THUMBNAIL_MAX_BYTES - len(colour))
 
 
 def stored_size(width: int, height: int, side: int) -> tuple[int, int]:
@@ -189,21 +186,6 @@ def view(stored: Thumbnail) -> View:
 
 def _flipped(image: Grey) -> Grey:
     return np.ascontiguousarray(image[:, ::-1])
-
-
-def resized(image: Image, width: int, height: int) -> Image:
-    """Return *image* with each side averaged down, or drawn out linearly, to the new length."""
-    wide, high = max(width, image.shape[1]), max(height, image.shape[0])
-    if (high, wide) != image.shape[:2]:
-        image = cv2.resize(image, (wide, high), interpolation=cv2.INTER_LINEAR)
-    smaller: Image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-    return smaller
-
-
-def blurred(image: Grey, sigma: float) -> Grey:
-    """Return *image* after a Gaussian blur of *sigma* pixels."""
-    soft: Grey = cv2.GaussianBlur(image, (0, 0), sigma)
-    return soft
 
 
 def finely(grey: Grey) -> Grey:
