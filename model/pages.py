@@ -48,7 +48,7 @@ LOWEST = 0.3
 TWICE = 2.15
 """They may lack so many times what the middle region lacks of agreeing: noise and zoom spoil all regions alike."""
 
-MARGIN = 0.045
+MARGIN = 0.042
 """And so much more."""
 
 BUSY = 0.3
