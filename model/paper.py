@@ -12,7 +12,7 @@ PARTS = 4
 SPOTS = 7
 """Spots along each side of a part: most show paper."""
 
-PLAIN = 0.64
+PLAIN = 0.61
 """A picture is a page when so large a share of it has about one level, its paper."""
 
 ABOUT = 13
