@@ -28,16 +28,13 @@ EMPTY = 0.02
 """How much more, at most, the fewer have: little agrees by chance, and what differs is little."""
 
 CROWDED = 0.5
-"""A page is crowded when so large a share of its regions has something on it,"""
+"""A page is crowded when so large a share of its regions has something on it."""
 
 SLIGHT = 4.1
-"""and another one differs from it by at least so many grey levels in one region, when both are made as strong."""
+"""Grey levels by which another page differs from a crowded one in some region at least."""
 
 SCARCE = 0.01
 """What each grey level less than that is worth: text too small for a thumbnail is faint, and agrees no better."""
-
-UNSEEN = 2.7
-"""Grey levels that are so few that it makes no difference either where they are."""
 
 EXCUSED = 0.018
 """What it costs when the outermost regions, or what was laid on a page, are left out."""
@@ -108,14 +105,12 @@ def _agreement(own: Regions, other: Regions, shared: Regions, kept: npt.NDArray[
     uneven = (1 - lowest) - TWICE * (1 - ordered[len(ordered) // 2])
     level = weight @ correlation / 2 - EMPTY * (1 - busy.mean())
     if busy.mean() >= CROWDED:
-        apart = _most_apart(own, other, shared)
-        level = max(level, OVERALL + SCARCE * (SLIGHT - apart))
-        uneven = 0.0 if apart <= UNSEEN else uneven
+        level = max(level, OVERALL + SCARCE * (SLIGHT - _most_apart(own, other, shared)))
     return float(min(level, OVERALL + MARGIN - uneven))
 
 
 def _most_apart(own: Regions, other: Regions, shared: Regions) -> float:
-    """Return by how many grey levels the detail of one region differs at most, with the weaker page made as strong."""
+    """Return by how many levels of the stronger page one region differs at most, whatever the light."""
     gain = max(float(shared.sum() / own.sum()), 0.05)
     apart = own * gain**2 + other - 2 * gain * shared
     return float(np.sqrt(max(apart.max(), 0.0)) * max(1.0, 1 / gain))

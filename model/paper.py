@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import cv2  # noqa: TID251 - one of OpenCV's doors
 import numpy as np
+import numpy.typing as npt
 
 from model.grey import Grey, Pixels, resized
 
@@ -12,8 +14,11 @@ PARTS = 4
 SPOTS = 7
 """Spots along each side of a part: most show paper."""
 
-PLAIN = 0.61
-"""A picture is a page when so large a share of it has about one level, its paper."""
+PLAIN = 0.75
+"""A picture is a page when so large a share of it has about one level, its paper, strokes taken away."""
+
+STROKE = 5
+"""Pixels of a thumbnail that strokes, or lines of small letters, are thick at most."""
 
 ABOUT = 13
 """Grey levels to either side that are about the same."""
@@ -25,15 +30,45 @@ WRITTEN = 0.003
 """Share of a page that does at least."""
 
 
+Levels = npt.NDArray[np.int64]
+
+
 def is_page(grey: Grey, plain: float = PLAIN) -> bool:
-    """Return whether at least the share *plain* of *grey*, (H, W), is paper or another even ground, with ink on it."""
-    levels = np.bincount(_evenly_lit(grey).ravel(), minlength=256)
-    middle = int(np.convolve(levels, np.ones(2 * ABOUT + 1), "same").argmax())
-    near = np.arange(max(middle - ABOUT, 0), min(middle + ABOUT, 255) + 1)
-    even = levels[near].sum()
-    paper = round(float(levels[near] @ near) / even)  # of all middles that are as good, the first is far off
+    """
+    Return whether at least the share *plain* of *grey*, (H, W), is paper, or another even ground, with ink on it.
+
+    Dark strokes are taken away by a morphological closing, light ones by an opening.
+    """
+    levels = _histogram(grey)
+    paper = _middle(levels)
     ink = levels[: max(paper - INK, 0)].sum() + levels[paper + INK :].sum()
-    return bool(even >= plain * grey.size and ink >= WRITTEN * grey.size)
+    if ink < WRITTEN * grey.size:
+        return False
+    square = np.ones((STROKE, STROKE), np.uint8)
+    grounds = (cv2.morphologyEx(grey, how, square) for how in (cv2.MORPH_CLOSE, cv2.MORPH_OPEN))
+    return any(_evenness(_histogram(ground)) >= plain for ground in grounds)
+
+
+def _middle(levels: Levels) -> int:
+    """Return the level that most others are about the same as: the mean of those, as several may be as good."""
+    near = _about(levels)
+    return round(float(levels[near] @ near) / float(levels[near].sum()))
+
+
+def _evenness(levels: Levels) -> float:
+    """Return the share of the pixels that have about one level."""
+    return float(levels[_about(levels)].sum() / levels.sum())
+
+
+def _about(levels: Levels) -> Levels:
+    """Return the levels that are about the same, of all such ranges the one with most pixels."""
+    middle = int(np.convolve(levels, np.ones(2 * ABOUT + 1), "same").argmax())
+    return np.arange(max(middle - ABOUT, 0), min(middle + ABOUT, 255) + 1)
+
+
+def _histogram(grey: Grey) -> Levels:
+    """Return how many pixels of *grey*, evenly lit, have each level, (256,)."""
+    return np.bincount(_evenly_lit(grey).ravel(), minlength=256)
 
 
 def _evenly_lit(grey: Grey) -> Pixels:

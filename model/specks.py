@@ -27,7 +27,10 @@ PATCHES = 16
 """Patches along each side of a picture, to tell whether specks are everywhere."""
 
 SPECKLED = 24
-"""Patches of them all with a lonely speck, from which they are: the dots of letters are in fewer, noise in more."""
+"""
+Patches with a lonely speck (with a few, in a picture of more than 360 pixels a side) from which they are: the dots of
+letters are in fewer, noise is in more.
+"""
 
 ALIKE = 36
 """Grey levels to either side in which a neighbour is of the same stroke."""

@@ -2,9 +2,8 @@
 The small picture that is stored for the second look, and how it is made ready to be compared.
 
 The means of the two colour channels over REGIONS x REGIONS, int8, then the grey picture as JPEG, with the picture's
-own proportions: squashed to a square, a receipt would keep nothing of its figures. Pages are stored larger for the same
-reason. Only `second_look` knows this; everybody else stores
-the bytes as they are.
+own proportions: squashed to a square, a receipt would keep nothing of its figures. Pages are stored larger for the
+same reason. Only `second_look` knows this; everybody else stores the bytes as they are.
 """
 
 from __future__ import annotations
@@ -31,8 +30,8 @@ SIDE = 112
 LARGE = 160
 """The same for a page, whose figures are small."""
 
-PLAIN = 0.45
-"""Share of paper from which a picture is stored as a page; its copy, which is darker or noisy, may have less."""
+ABOUT_A_PAGE = 0.65
+"""Share of paper from which a picture is stored as a page: the copy of a page may have less than it, and is, too."""
 
 SLIMMEST = 40 / SIDE
 """The shorter side at least, as a share of SIDE or LARGE: what is longer than eight times its width is squashed."""
@@ -109,7 +108,7 @@ def thumbnail(pixels: Pixels, /) -> Thumbnail:
     colour: bytes = means.astype(np.int8).tobytes()
     luma = without_specks(_halved(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), size, 6))
     grey = resized(_halved(luma, size, 2), *size)
-    if is_page(grey.astype(np.float32), PLAIN):
+    if is_page(grey.astype(np.float32), ABOUT_A_PAGE):
         grey = resized(luma, *stored_size(width, height, LARGE))
     return colour + _jpeg(grey, THUMBNAIL_MAX_BYTES - len(colour))
 
