@@ -12,6 +12,8 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from model.augment import FAMILIES
+from model.grey import blurred
+from model.pages import OVERALL, SHARP, overall
 from model.paper import is_page
 from model.receipts import invoices, receipt
 from model.second_look import MIN_SCORE, THUMBNAIL_MAX_BYTES, Look, is_thumbnail, second_look, thumbnail
@@ -155,6 +157,18 @@ def test_specks_are_taken_out_and_letters_left(photos: Mapping[str, Pixels]) -> 
     assert (without_specks(text) == text).all()
 
 
+def test_crowded_pages_that_differ_by_a_few_levels_are_the_same() -> None:
+    """A residue of two grey levels on faint detail is what zoom leaves of small text; four times as much is not."""
+    detail, other = (
+        blurred(np.random.default_rng(seed).normal(0, 30, (180, 140)).astype(np.float32), 1.5) for seed in range(2)
+    )
+    scores = [
+        overall(200 + strength * (detail + 0.4 * other), 200 + strength * detail, SHARP, framed=False)
+        for strength in (1, 4)
+    ]
+    assert scores[1] < OVERALL <= scores[0]
+
+
 def slip(text: str) -> Pixels:
     """Print a few small lines onto a large sheet, as a till's slip lies on a scanner."""
     page = Image.new("L", (1240, 1754), 255)
@@ -185,10 +199,10 @@ def test_a_line_on_a_sheet_is_no_flat_picture() -> None:
 
 
 def test_a_meadow_is_no_page(photos: Mapping[str, Pixels]) -> None:
-    """Even texture is not paper, which has to have something on it; a receipt is a page, a photograph none."""
+    """Even texture is not paper, which has something on it; a receipt is a page, and light print; a photograph none."""
     meadow = np.random.default_rng(0).normal(120, 8, (112, 112)).astype(np.float32)
-    greys = (meadow, view(thumbnail(receipt(0))).grey, view(thumbnail(photos["cat"])).grey)
-    assert [is_page(grey) for grey in greys] == [False, True, False]
+    greys = (meadow, *(view(thumbnail(each)).grey for each in (receipt(0), 255 - printed(), photos["cat"])))
+    assert [is_page(grey) for grey in greys] == [False, True, True, False]
 
 
 @pytest.mark.parametrize("degrees", [-3, 3])
