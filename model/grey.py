@@ -1,4 +1,4 @@
-"""Grey pictures of the second look, and how they are resized and blurred."""
+"""Pictures of the second look, and how they are resized and blurred."""
 
 from __future__ import annotations
 
@@ -26,3 +26,9 @@ def blurred(image: Grey, sigma: float) -> Grey:
     """Return *image* after a Gaussian blur of *sigma* pixels."""
     soft: Grey = cv2.GaussianBlur(image, (0, 0), sigma)
     return soft
+
+
+def detail_of(grey: Grey, fine: float, light: float) -> Grey:
+    """Return *grey* blurred by *fine* pixels, less what a further blur of *light* pixels leaves of it."""
+    softened = blurred(grey, fine)
+    return softened - blurred(softened, light)

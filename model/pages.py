@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from model.grey import Grey, blurred, resized
+from model.grey import Grey, detail_of, resized
 from model.regions import RING, region_means
 from model.thumbnail import REGIONS
 
@@ -76,17 +76,12 @@ def overall(window: Grey, whole: Grey, soft: float, *, framed: bool) -> float:
     *soft* is the blur in pixels that brings *window* to the sharpness of *whole*. Only where the new picture may be
     *framed*, its outermost regions are left out if need be: of a cropped page, they are all that tells.
     """
-    detail = _detail(window, soft), _detail(whole, SHARP)
+    detail = detail_of(window, soft, LIGHT), detail_of(whole, SHARP, LIGHT)
     own, other, shared = (region_means(one * two) for one, two in ((detail[0],) * 2, (detail[1],) * 2, detail))
     laid = _laid(window, whole)
     whole_of_it = _agreement(own, other, shared, np.ones_like(INNER))
     parts = [INNER] * framed + [~laid] * bool(0 < laid.sum() <= MOST_LAID)
     return max([whole_of_it, *(_agreement(own, other, shared, part) - EXCUSED for part in parts)])
-
-
-def _detail(grey: Grey, soft: float) -> Grey:
-    fine = blurred(grey, soft)
-    return fine - blurred(fine, LIGHT)
 
 
 def _agreement(own: Regions, other: Regions, shared: Regions, kept: npt.NDArray[np.bool_]) -> float:

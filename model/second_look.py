@@ -27,9 +27,8 @@ import cv2  # noqa: TID251 - one of OpenCV's doors
 import numpy as np
 import numpy.typing as npt
 
-from model.grey import Grey, blurred, resized
+from model.grey import Grey, detail_of, resized
 from model.pages import OVERALL, SHARP, overall
-from model.paper import is_page
 from model.regions import weakest
 from model.thumbnail import (
     COARSE,
@@ -111,6 +110,12 @@ OBLONG = tuple(
     if max(across, down) > 1.3 * min(across, down)
 )
 """Sides, at COARSE, of windows that are looked for when nothing else fits; others are refined to what lies between."""
+
+FINEST = 0.8
+"""Blur in pixels that both pictures get before their regions are compared: finer detail may be noise."""
+
+WIDE = 3.0
+"""Blur in pixels that takes away what fills more than a region."""
 
 BAR = 4.0
 """Deviation of a row or column, in grey levels, below which it may belong to a border."""
@@ -214,7 +219,7 @@ def _look(best: _Try, free: tuple[int, ...]) -> Look:
 def _compared(best: _Try, free: tuple[int, ...]) -> tuple[float, _Try]:
     """Return the score, and the place, refined by the finest detail where that may still decide."""
     original = best.whole if best.zoomed else best.window
-    page = is_page(original.grey)  # not the new picture: too much light makes a page of a photograph
+    page = original.page  # not of the new picture: too much light makes a page of a photograph
     window, whole = _evenly_dense(*_chosen(best.window, best.whole, finest=page), best.place)
     score = _agreement(best, window, whole)
     if best.correlation >= FITTING and score >= NEARLY and (page or score < MIN_SCORE):
@@ -413,15 +418,9 @@ def _blur(sharp: float, place: Place) -> float:
 def _agreement(best: _Try, window: Grey, whole: Grey) -> float:
     """Return how well *window* agrees, where it agrees least, with what of *whole* lies at the *best* place."""
     placed = _placed(whole, best.place, *window.shape)
-    score = weakest(_detail(window, _blur(0.8, best.place)), _detail(placed, 0.8))
+    score = weakest(detail_of(window, _blur(FINEST, best.place), WIDE), detail_of(placed, FINEST, WIDE))
     colour = _placed(best.whole.colour, best.place, REGIONS, REGIONS)
     return min(score, _colour_agreement(best.window.colour, colour))
-
-
-def _detail(grey: Grey, soft: float) -> Grey:
-    """Return the fine detail of *grey*, that which fills a region's size; *soft* is the blur taken as its limit."""
-    fine = blurred(grey, soft)
-    return fine - blurred(fine, 3.0)
 
 
 def _colour_agreement(window: Grey, whole: Grey) -> float:

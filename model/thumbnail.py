@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import cv2  # noqa: TID251 - one of OpenCV's doors
 import numpy as np
@@ -64,7 +64,7 @@ FAINT = 6.0
 """Grey levels: detail much fainter than this stays faint, because it may be noise."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class View:
     """
     A thumbnail made ready to be compared.
@@ -87,6 +87,11 @@ class View:
     def flat(self) -> bool:
         """Whether it shows nothing that could be aligned."""
         return float(self.grey.std()) < FLAT and float(np.ptp(self.grey)) < FLAT_RANGE
+
+    @cached_property
+    def page(self) -> bool:
+        """Whether it is a page; asked for once or twice in a look."""
+        return is_page(self.grey)
 
     def mirrored(self) -> View:
         """Return the same with left and right exchanged."""
