@@ -6,7 +6,7 @@ import cv2  # noqa: TID251 - one of OpenCV's doors
 import numpy as np
 import numpy.typing as npt
 
-from model.grey import Grey, Pixels, resized
+from model.grey import Grey, Image, Pixels, resized
 
 PARTS = 4
 """Parts along each side in which paper may lie in another light."""
@@ -29,11 +29,16 @@ INK = 32
 WRITTEN = 0.003
 """Share of a page that does at least."""
 
+_FIRST = np.maximum(np.arange(256) - ABOUT, 0)
+"""The lowest level that is about the same as each."""
+
+_PAST = np.minimum(np.arange(256) + ABOUT, 255) + 1
+"""The level after the highest that is."""
 
 Levels = npt.NDArray[np.int64]
 
 
-def is_page(grey: Grey, plain: float = PLAIN) -> bool:
+def is_page(grey: Image, plain: float = PLAIN) -> bool:
     """
     Return whether at least the share *plain* of *grey*, (H, W), is paper, or another even ground, with ink on it.
 
@@ -63,20 +68,24 @@ def _evenness(levels: Levels) -> float:
 
 def _about(levels: Levels) -> Levels:
     """Return the levels that are about the same, of all such ranges the one with most pixels."""
-    middle = int(np.convolve(levels, np.ones(2 * ABOUT + 1), "same").argmax())
-    return np.arange(max(middle - ABOUT, 0), min(middle + ABOUT, 255) + 1)
+    below = np.append(0, np.cumsum(levels))
+    middle = (below[_PAST] - below[_FIRST]).argmax()
+    return np.arange(_FIRST[middle], _PAST[middle])
 
 
-def _histogram(grey: Grey) -> Levels:
+def _histogram(grey: Image) -> Levels:
     """Return how many pixels of *grey*, evenly lit, have each level, (256,)."""
-    return np.bincount(_evenly_lit(grey).ravel(), minlength=256)
+    counts = cv2.calcHist([_evenly_lit(grey.astype(np.float32))], [0], None, [256], [0, 256])
+    levels: Levels = counts.ravel().astype(np.int64)
+    return levels
 
 
 def _evenly_lit(grey: Grey) -> Pixels:
     """Return *grey*, (H, W), with the middle level of each of its parts brought to that of them all."""
     height, width = grey.shape
     spots = resized(grey, PARTS * SPOTS, PARTS * SPOTS).reshape(PARTS, SPOTS, PARTS, SPOTS)
-    paper: Grey = np.median(spots, axis=(1, 3)).astype(np.float32)
+    in_order = np.sort(spots.swapaxes(1, 2).reshape(PARTS, PARTS, SPOTS * SPOTS))
+    paper = np.ascontiguousarray(in_order[:, :, SPOTS * SPOTS // 2])
     lit = grey - resized(paper, width, height) + np.median(paper)
-    levels: Pixels = np.clip(lit, 0, 255).astype(np.uint8)
+    levels: Pixels = np.minimum(np.maximum(lit, 0), 255).astype(np.uint8)
     return levels

@@ -113,7 +113,7 @@ def thumbnail(pixels: Pixels, /) -> Thumbnail:
     colour: bytes = means.astype(np.int8).tobytes()
     luma = without_specks(_halved(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), size, 6))
     grey = resized(_halved(luma, size, 2), *size)
-    if is_page(grey.astype(np.float32), ABOUT_A_PAGE):
+    if is_page(grey, ABOUT_A_PAGE):
         grey = resized(luma, *stored_size(width, height, LARGE))
     return colour + _jpeg(grey, THUMBNAIL_MAX_BYTES - len(colour))
 
