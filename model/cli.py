@@ -19,14 +19,13 @@ import click
 
 from model.cli_measure import DATA, EXISTING, WORKERS, calibrate, evaluate, need, whole
 from model.data import DataMissingError, select
-from model.encoder import SHIPPED_WEIGHTS
-from model.spec import EncoderLoadError
+from model.spec import FLOAT32_WEIGHTS, EncoderLoadError
 
 WEIGHTS = click.option(
     "--weights",
     type=click.Path(path_type=Path, dir_okay=False),
-    default=SHIPPED_WEIGHTS,
-    help="The weights file.  [default: the shipped one]",
+    default=FLOAT32_WEIGHTS,
+    help="To write.  [default: float32.onnx, beside the shipped file]",
 )
 
 
@@ -77,7 +76,7 @@ def export(  # noqa: PLR0913, PLR0917 - one parameter an option
 @DATA
 @click.option("--recipe", type=click.Choice(["debug_cpu", "cpu_hours", "gpu_minutes"]), required=True)
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="For checkpoints, curve.")
-@click.option("--start", type=EXISTING, default=SHIPPED_WEIGHTS, help="Begin here.  [default: the shipped encoder]")
+@click.option("--start", type=EXISTING, default=FLOAT32_WEIGHTS, help="Begin here.  [default: the encoder in float32]")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in --out.")
 @click.option("--until", type=click.IntRange(1), help="Leave off after this many steps, to be resumed.")
 def train(  # noqa: PLR0913, PLR0917 - one parameter an option
@@ -103,7 +102,7 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter an option
 
 @main.command()
 @DATA
-@click.option("--weights", type=EXISTING, default=SHIPPED_WEIGHTS, help="To copy.  [default: the shipped file]")
+@click.option("--weights", type=EXISTING, default=FLOAT32_WEIGHTS, help="To copy.  [default: the encoder in float32]")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The int8 file.")
 @click.option("--pictures", type=click.IntRange(1), default=200, show_default=True, help="To take the ranges from.")
 def quantize(data: tuple[Path, ...], weights: Path, out: Path, pictures: int) -> None:

@@ -21,9 +21,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from model.data import DEFAULT_DATA, DataMissingError, Picture, select
-from model.encoder import SHIPPED_WEIGHTS
 from model.extras import how_to_install
-from model.spec import DEFAULT_RADIUS, EncoderLoadError, EncoderSpec
+from model.spec import DEFAULT_RADIUS, SHIPPED_WEIGHTS, EncoderLoadError, EncoderSpec
 
 if TYPE_CHECKING:
     from model.operating import Calibration
@@ -213,10 +212,10 @@ def _draw_calibration(picture: Path, weights: Path, chosen: Sequence[Picture], f
 def _rewritten(weights: Path, out: Path, distance: float, inner: float) -> EncoderSpec:
     """Write *weights* to *out* with the scale that brings *distance* to the radius; return its spec."""
     from model.calibrate import rescaled  # noqa: PLC0415 - so that --help is quick
-    from model.graph import body_of, read_weights, with_scale, write_body  # noqa: PLC0415 - needs onnx
+    from model.graph import body_of, read_model, spec_of, with_scale, write_body  # noqa: PLC0415 - needs onnx
 
     file = weights.read_bytes()
-    spec = EncoderSpec.from_metadata(read_weights(file)[1])
+    spec = spec_of(read_model(file))
     scale = rescaled(spec.scale, DEFAULT_RADIUS, distance)
     body = with_scale(body_of(file, spec), scale)
     inner_radius = inner * scale / spec.scale

@@ -22,12 +22,9 @@ from model.decode import decode_image, to_rgb
 from model.extras import how_to_install
 from model.preprocess import preprocess
 from model.runtime import Runtime
-from model.spec import EncoderLoadError, EncoderSpec
+from model.spec import SHIPPED_WEIGHTS, EncoderLoadError, EncoderSpec
 
 Device = Literal["auto", "cpu", "cuda"]
-
-SHIPPED_WEIGHTS = Path(__file__).with_name("weights") / "encoder.onnx"
-"""The file that `load_encoder` takes when none is named."""
 
 
 class Encoder:

@@ -25,7 +25,7 @@ import torch  # noqa: TID251 - one of its doors
 from model.calibrate import scale_for
 from model.data import Describe, Picture, describe_all, describe_edits
 from model.extras import how_to_install
-from model.graph import read_weights, to_onnx, write
+from model.graph import read_model, spec_of, to_onnx, weights_of, write
 from model.learner import INPUT_SIZE
 from model.network import Layout, SiameseEncoder, fold_imagenet
 from model.pairs import Looks
@@ -190,9 +190,9 @@ def _state(path: Path) -> dict[str, torch.Tensor]:
 def _loaded(path: Path) -> dict[str, torch.Tensor]:
     """Load the file of a run, or of an encoder."""
     if path.suffix == ".onnx":
-        weights, metadata = read_weights(path.read_bytes())
-        size = torch.tensor(EncoderSpec.from_metadata(metadata).input_size)
-        plain = {name: torch.from_numpy(values) for name, values in weights.items()}
+        model = read_model(path.read_bytes())
+        size = torch.tensor(spec_of(model).input_size)
+        plain = {name: torch.from_numpy(values) for name, values in weights_of(model).items()}
         return plain | {INPUT_SIZE: size, "scale": torch.ones(())}
     state: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     return state

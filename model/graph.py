@@ -18,7 +18,7 @@ import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from model.network import GEM_FLOOR, NORM_FLOOR, Block, SameConv, SiameseEncoder
-from model.spec import EncoderLoadError, EncoderSpec
+from model.spec import FLOAT32_WEIGHTS, EncoderLoadError, EncoderSpec
 
 INPUT = "images"
 OPSET = 17
@@ -143,15 +143,26 @@ def with_scale(body: bytes, scale: float) -> bytes:
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def read_weights(file: bytes) -> tuple[dict[str, npt.NDArray[np.float32]], dict[str, str]]:
-    """Return the named weights, float32, and the metadata of a file's bytes."""
+def read_model(file: bytes) -> onnx.ModelProto:
+    """Return the model in a file's bytes; raises EncoderLoadError."""
     try:
-        model = onnx.load_model_from_string(file)
+        return onnx.load_model_from_string(file)
     except Exception as error:
         raise EncoderLoadError(f"it is no ONNX model ({error}); fetch it again") from error
+
+
+def spec_of(model: onnx.ModelProto) -> EncoderSpec:
+    """Return the spec in the metadata of *model*; raises EncoderLoadError."""
+    return EncoderSpec.from_metadata({entry.key: entry.value for entry in model.metadata_props})
+
+
+def weights_of(model: onnx.ModelProto) -> dict[str, npt.NDArray[np.float32]]:
+    """Return the named weights of *model*, float32; raises EncoderLoadError where they are int8."""
     weights = {
         tensor.name: numpy_helper.to_array(tensor).astype(np.float32)
         for tensor in model.graph.initializer
         if tensor.data_type == TensorProto.FLOAT16
     }
-    return weights, {entry.key: entry.value for entry in model.metadata_props}
+    if not weights:
+        raise EncoderLoadError(f"its weights are int8, to be run and not to be trained; name {FLOAT32_WEIGHTS.name}")
+    return weights

@@ -13,6 +13,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from math import ceil
+from pathlib import Path
+
+SHIPPED_WEIGHTS = Path(__file__).with_name("weights") / "encoder.onnx"
+"""The file that `load_encoder` takes when none is named."""
+
+FLOAT32_WEIGHTS = SHIPPED_WEIGHTS.with_name("float32.onnx")
+"""The encoder that the shipped one is the int8 copy of: training begins from it."""
 
 DEFAULT_RADIUS = 0.01
 """Euclidean; the distance below which the shipped encoder calls two images copies."""

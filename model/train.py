@@ -30,13 +30,12 @@ from model.calibrate import operating_distance
 from model.data import WORKERS, Picture, edited
 from model.documents import documents
 from model.evaluate import MAIN
-from model.graph import read_weights
+from model.graph import read_model, spec_of, weights_of
 from model.learner import Learner
 from model.network import SiameseEncoder, layout_of
 from model.pairs import Looks
 from model.preprocess import to_square
 from model.recipes import TrainConfig
-from model.spec import EncoderSpec
 
 CURVE = "curve.csv"
 COLUMNS = ("step", "loss", "images_per_s", *MAIN)
@@ -141,8 +140,8 @@ def _record(run: Run, progress: Progress) -> None:
 
 def _learner(start: Path, shelf: Shelf, config: TrainConfig, device: torch.device) -> Learner:
     """Return the run's state before its first step."""
-    weights, metadata = read_weights(start.read_bytes())
-    spec = EncoderSpec.from_metadata(metadata)
+    model = read_model(start.read_bytes())
+    weights, spec = weights_of(model), spec_of(model)
     network = SiameseEncoder(layout_of(spec.architecture, spec.dim))
     network.load_state_dict({name: torch.from_numpy(values) for name, values in weights.items()}, strict=False)
     learner = Learner(network, spec, config, device)

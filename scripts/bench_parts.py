@@ -38,9 +38,9 @@ from indexer.records import Entry, Vector
 from indexer.store.milvus import open_store
 from indexer.verdict import MOST_LOOKS
 from model.decode import Decoded, decode_image
-from model.encoder import SHIPPED_WEIGHTS
 from model.preprocess import preprocess
 from model.runtime.onnx import OnnxRuntime
+from model.spec import SHIPPED_WEIGHTS
 
 A = TypeVar("A")
 B = TypeVar("B")

@@ -10,7 +10,7 @@ import pytest
 from skimage import data
 
 from model import Encoder, load_encoder
-from model.encoder import SHIPPED_WEIGHTS
+from model.spec import SHIPPED_WEIGHTS
 
 Pixels = npt.NDArray[np.uint8]
 

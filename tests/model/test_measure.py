@@ -17,10 +17,9 @@ from model.augment import FAMILIES
 from model.calibrate import count_pairs
 from model.cli_measure import calibrate, evaluate
 from model.data import select
-from model.encoder import SHIPPED_WEIGHTS
 from model.operating import CalibrateConfig, pictures_to_count
 from model.peers import HashSystem, SscdSystem, installed_peers
-from model.spec import EncoderLoadError
+from model.spec import SHIPPED_WEIGHTS, EncoderLoadError
 from model.systems import EncoderSystem
 
 Pixels = npt.NDArray[np.uint8]

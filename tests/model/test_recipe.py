@@ -18,14 +18,13 @@ import torch
 from model.calibrate import Pair, count_pairs, nearest_pairs, operating_distance, scale_for, within
 from model.cli import main
 from model.data import Picture, edited, is_held_out, select
-from model.encoder import SHIPPED_WEIGHTS
 from model.export import WeightsError, _trained
-from model.graph import read_weights, to_onnx
+from model.graph import read_model, spec_of, to_onnx, weights_of
 from model.learner import INPUT_SIZE
 from model.network import Layout, SiameseEncoder, fold_imagenet, layout_of
 from model.pairs import Looks
 from model.runtime.onnx import open_session, run_one
-from model.spec import EncoderSpec
+from model.spec import FLOAT32_WEIGHTS
 from model.tune import TuneConfig, loss, tune
 from model.whitening import Whitening, fit
 
@@ -85,9 +84,9 @@ def test_what_holds_no_weights_is_named(tmp_path: Path, name: str) -> None:
 
 
 def test_the_mean_takes_an_encoders_file_too() -> None:
-    """The shipped file's weights come back, and its input size, ready for the network that it names."""
-    spec = EncoderSpec.from_metadata(read_weights(SHIPPED_WEIGHTS.read_bytes())[1])
-    state = _trained([SHIPPED_WEIGHTS])
+    """The float32 file's weights come back, and its input size, ready for the network that it names."""
+    spec = spec_of(read_model(FLOAT32_WEIGHTS.read_bytes()))
+    state = _trained([FLOAT32_WEIGHTS])
     assert int(state.pop(INPUT_SIZE)) == spec.input_size
     SiameseEncoder(layout_of(spec.architecture, spec.dim)).load_state_dict(state, strict=True)
 
@@ -98,7 +97,7 @@ def test_the_graph_computes_what_the_network_computes(layout: Layout) -> None:
     torch.manual_seed(0)
     network = SiameseEncoder(layout).eval()
     file = to_onnx(network, 64)
-    state = {name: torch.from_numpy(values) for name, values in read_weights(file)[0].items()}
+    state = {name: torch.from_numpy(values) for name, values in weights_of(read_model(file)).items()}
     network.load_state_dict(state, strict=False)
     image = np.random.default_rng(0).standard_normal((3, 64, 64), np.float32)
     with torch.inference_mode():

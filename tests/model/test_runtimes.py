@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -14,17 +15,19 @@ pytest.importorskip("torch", reason="needs the train extra")
 
 from model.runtime.onnx import OnnxRuntime
 from model.runtime.torch import TorchRuntime
+from model.spec import FLOAT32_WEIGHTS, SHIPPED_WEIGHTS
 
 Pixels = npt.NDArray[np.uint8]
 
 
-def test_torch_and_onnx_agree(weights: bytes, photos: Mapping[str, Pixels]) -> None:
-    """Their descriptors differ by less than 1 % of the radius."""
-    onnx, torch = OnnxRuntime(weights), TorchRuntime(weights, "cpu")
+@pytest.mark.parametrize(("path", "share"), [(FLOAT32_WEIGHTS, 0.001), (SHIPPED_WEIGHTS, 0.1)])
+def test_torch_and_onnx_agree(path: Path, share: float, photos: Mapping[str, Pixels]) -> None:
+    """Their descriptors differ by so small a *share* of the radius; of int8, as much as a few roundings make of it."""
+    onnx, torch = OnnxRuntime(path.read_bytes()), TorchRuntime(path.read_bytes(), "cpu")
     noise = np.random.default_rng(0).integers(0, 256, (12, 90, 120, 3), np.uint8)
     images = [preprocess(image, onnx.spec) for image in [*photos.values(), *noise]]
     difference = np.linalg.norm(onnx.run(images) - torch.run(images), axis=1)
-    assert difference.max() < 0.01 * onnx.spec.radius
+    assert difference.max() < share * onnx.spec.radius
 
 
 def test_both_read_one_spec(weights: bytes) -> None:

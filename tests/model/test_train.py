@@ -26,15 +26,14 @@ from model.batches import batch, hard_rows, nearest, nearest_of_shelf, neighbour
 from model.calibrate import nearest_pairs
 from model.cli import main
 from model.data import DRAWN, Picture, is_held_out
-from model.encoder import SHIPPED_WEIGHTS
 from model.evaluate import MAIN
-from model.graph import read_weights, write
+from model.graph import read_model, spec_of, weights_of, write
 from model.learner import INPUT_SIZE, STATE, WEIGHTS, CentredLinear
 from model.loss import Bank, LossConfig, info_nce, koleo, loss, pooled
 from model.network import SiameseEncoder, layout_of
 from model.preprocess import to_square
 from model.recipes import RECIPES, Curriculum, TrainConfig, debug_cpu
-from model.spec import EncoderSpec
+from model.spec import FLOAT32_WEIGHTS, SHIPPED_WEIGHTS
 from model.train import NONE_HARD, Run, _learner, train
 from model.vary import Vary, vary
 
@@ -270,10 +269,10 @@ def test_a_joined_picture_shows_two() -> None:
 
 def test_the_kept_weights_are_the_running_mean(tiles: list[Picture], tmp_path: Path) -> None:
     """Averaged over a thousand steps, they stay near the first one; over one, they are the last ones."""
-    weights, _ = read_weights(SHIPPED_WEIGHTS.read_bytes())
+    weights = weights_of(read_model(FLOAT32_WEIGHTS.read_bytes()))
     moved = []
     for steps in (1, 1000):
-        run = Run(SHIPPED_WEIGHTS, tmp_path / str(steps), tell=lambda _: None)
+        run = Run(FLOAT32_WEIGHTS, tmp_path / str(steps), tell=lambda _: None)
         train(run, *_split(tiles), replace(_tiny(), average=steps))
         kept = torch.load(run.out / WEIGHTS, weights_only=True)
         trunk = (name for name in weights if name.startswith("blocks."))
@@ -309,8 +308,8 @@ def test_recipes_give_whole_configurations(name: str) -> None:
 @pytest.fixture(scope="module")
 def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write an encoder with the shipped trunk and a random linear step."""
-    weights, metadata = read_weights(SHIPPED_WEIGHTS.read_bytes())
-    spec = EncoderSpec.from_metadata(metadata)
+    model = read_model(FLOAT32_WEIGHTS.read_bytes())
+    weights, spec = weights_of(model), spec_of(model)
     torch.manual_seed(0)
     network = SiameseEncoder(layout_of(spec.architecture, spec.dim))
     trunk = {name: torch.from_numpy(values) for name, values in weights.items() if not name.startswith("whiten.")}
@@ -377,15 +376,16 @@ def test_debug_cpu_learns_what_carries_over(tiles: list[Picture], start: Path, t
 
 
 def test_training_from_no_encoder_says_so(tiles: list[Picture], tmp_path: Path) -> None:
-    """A start that is no encoder's file is named, without a traceback."""
+    """A start that is no encoder's file, or an int8 one, is named, without a traceback."""
     (tmp_path / "tiles").mkdir()
     for number, tile in enumerate(tiles[:40]):
         Image.fromarray(tile.pixels).save(tmp_path / "tiles" / f"{number}.png")
     (tmp_path / "notes.onnx").write_text("# Notes")
     options = ["--recipe", "debug_cpu", "--data", str(tmp_path / "tiles"), "--out", str(tmp_path / "run")]
-    result = CliRunner().invoke(main, ["train", *options, "--start", str(tmp_path / "notes.onnx")])
-    assert result.exit_code == 1
-    assert "notes.onnx: it is no ONNX model" in result.stderr
+    for start, told in ((tmp_path / "notes.onnx", "it is no ONNX model"), (SHIPPED_WEIGHTS, "its weights are int8")):
+        result = CliRunner().invoke(main, ["train", *options, "--start", str(start)])
+        assert result.exit_code == 1
+        assert f"{start.name}: {told}" in result.stderr
 
 
 def test_training_without_data_says_where_it_looked(tmp_path: Path) -> None:

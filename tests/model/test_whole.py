@@ -17,8 +17,8 @@ from PIL import Image
 from model import Encoder
 from model.cli import main
 from model.data import Picture
-from model.encoder import SHIPPED_WEIGHTS
 from model.plots import draw_pairs, draw_whole
+from model.spec import SHIPPED_WEIGHTS
 from model.strangers import SIDES, Judge, Rule, View, by_side, confirmed_pairs, counted, looked_at
 from model.systems import EncoderSystem
 from model.whole import WholeConfig, _confirmed_line, as_text, beside, measure, recall_at, view_of
