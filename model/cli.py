@@ -1,10 +1,11 @@
 """
 The commands that make and measure the encoder; they need the train extra.
 
-    python -m model export --data ../shared/data/train
+    python -m model export --data ../shared/data/train --weights start.onnx
     python -m model train --recipe cpu_hours --data ../shared/data/train --out run
     python -m model export --data ../shared/data/train --trained run/weights.pt --weights candidate.onnx
-    python -m model quantize --data ../shared/data/train --out int8.onnx
+    python -m model quantize --data ../shared/data/train --weights candidate.onnx --out int8.onnx
+    python -m model calibrate --data ../shared/data/train --weights int8.onnx --target-fpr 3e-6 --write encoder.onnx
 
 How it is measured: see cli_measure.
 """
@@ -24,8 +25,8 @@ from model.spec import FLOAT32_WEIGHTS, EncoderLoadError
 WEIGHTS = click.option(
     "--weights",
     type=click.Path(path_type=Path, dir_okay=False),
-    default=FLOAT32_WEIGHTS,
-    help="To write.  [default: float32.onnx, beside the shipped file]",
+    required=True,
+    help="The file to write.",
 )
 
 
@@ -112,8 +113,10 @@ def quantize(data: tuple[Path, ...], weights: Path, out: Path, pictures: int) ->
 
     try:
         spec = convert(weights, out, select(data, held_out=False, at_most=pictures))
-    except (DataMissingError, EncoderLoadError) as error:
+    except DataMissingError as error:
         raise click.ClickException(str(error)) from error
+    except EncoderLoadError as error:
+        raise click.ClickException(f"cannot copy {weights}: {error}") from error
     click.echo(f"{out}: {spec.fingerprint}, {out.stat().st_size:,} bytes; its scale is not calibrated yet")
 
 

@@ -68,7 +68,7 @@ def load_encoder(path: str | os.PathLike[str] | None = None, *, device: Device =
     try:
         return Encoder(runtime(where.read_bytes()))
     except OSError as error:
-        advice = "run `python -m model export` to make it" if path is None else "check the path"
+        advice = "install Twinlens again" if path is None else "check the path"
         raise EncoderLoadError(f"cannot read the encoder's file {where}: {error.strerror}; {advice}") from error
     except EncoderLoadError as error:
         raise EncoderLoadError(f"cannot use the encoder's file {where}: {error}") from error

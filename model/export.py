@@ -1,9 +1,9 @@
 """
 Makes the weights file: a trunk, a linear step fitted or tuned on pictures with edits, the calibrated scale.
 
-    python -m model export --data ../shared/data/train
-    python -m model export --data ../shared/data/train --trained run/weights.pt
-    python -m model export --data ../shared/data/train --trained run/weights.pt --trained before.onnx
+    python -m model export --data ../shared/data/train --weights start.onnx
+    python -m model export --data ../shared/data/train --weights a.onnx --trained run/weights.pt
+    python -m model export --data ../shared/data/train --weights b.onnx --trained run/weights.pt --trained a.onnx
 
 The trunk is ImageNet's with a linear step fitted and tuned on stored features, or both are what `train` left; of
 several checkpoints or files on one path of training, the mean of their weights (Wortsman et al., "Model soups",

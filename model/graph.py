@@ -1,5 +1,5 @@
 """
-The network written as an ONNX graph, and its weights read back: the only importer of onnx.
+The network written as an ONNX graph, and its weights read back.
 
 Weights are stored as float16 and cast to float32 as the file is loaded: half the size, and the arithmetic is
 float32 on every machine. Each initializer bears the name of the torch parameter that it holds.
@@ -164,5 +164,5 @@ def weights_of(model: onnx.ModelProto) -> dict[str, npt.NDArray[np.float32]]:
         if tensor.data_type == TensorProto.FLOAT16
     }
     if not weights:
-        raise EncoderLoadError(f"its weights are int8, to be run and not to be trained; name {FLOAT32_WEIGHTS.name}")
+        raise EncoderLoadError(f"its weights are int8 already; name {FLOAT32_WEIGHTS.name}, or what `export` wrote")
     return weights

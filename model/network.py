@@ -6,7 +6,7 @@ the whole network's own head is.
 
 Shapes: B images, C channels, H and W pixels of a feature map, F pooled features, D the descriptor's length.
 Padding is TensorFlow's "same", as the ImageNet weights expect; it is written for inputs that are multiples of 32.
-Used by training, by export and by the CUDA runtime; serving on the CPU never loads this.
+Used by training and by export; serving runs the graph that is made of it and never loads this.
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ class SiameseEncoder(nn.Module):  # type: ignore[misc] # as above
         return torch.cat(pooled, 1)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:  # noqa: N803
-        """Return the descriptors, float32 (B, D), each of length s."""
+        """Return the descriptors, float32 (B, D), each of length s: what the graph that is written must compute."""
         z_BD = self.whiten(self.pool(x_BCHW))  # noqa: N806
         return z_BD / z_BD.norm(dim=1, keepdim=True).clamp(min=NORM_FLOOR) * self.scale
 

@@ -141,7 +141,7 @@ def _record(run: Run, progress: Progress) -> None:
 def _learner(start: Path, shelf: Shelf, config: TrainConfig, device: torch.device) -> Learner:
     """Return the run's state before its first step."""
     model = read_model(start.read_bytes())
-    weights, spec = weights_of(model), spec_of(model)
+    spec, weights = spec_of(model), weights_of(model)
     network = SiameseEncoder(layout_of(spec.architecture, spec.dim))
     network.load_state_dict({name: torch.from_numpy(values) for name, values in weights.items()}, strict=False)
     learner = Learner(network, spec, config, device)

@@ -3,15 +3,17 @@ The network in torch, for CUDA: needs the train extra; carries out the graph of 
 
 Images go through in chunks of one fixed size, the last one filled up, with deterministic kernels and full float32:
 so the shape of the arithmetic, and with it a descriptor, does not depend on how many images a caller brings.
-Integers of a quantised graph are held as float32, which has room for them: a value is rounded and bounded where the
-graph says so, which gives what integer arithmetic gives but for what lies on the edge between two of them.
+A quantised graph is carried out in integers, as ONNX Runtime does it: a rounding that falls apart in one layer would
+be made more of by the next ones. float32 holds them exactly, as no sum reaches 2**24.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -31,44 +33,78 @@ UINT8 = (0, 255)
 """The range of an activation: the one kind that the graph quantises as it runs."""
 
 
-def _conv(  # noqa: PLR0913 - as ONNX defines it
-    x: Tensor, weight: Tensor, bias: Tensor, *, pads: list[int], strides: list[int], group: int
-) -> Tensor:
-    top, left, bottom, right = pads
-    return F.conv2d(F.pad(x, (left, right, top, bottom)), weight, bias, strides, groups=group)
+@dataclass(frozen=True, slots=True)
+class _Integers:
+    """
+    Numbers that are multiples of a step.
+
+    Attributes:
+        counts: float32, whole numbers.
+        step: float32, what one is worth; of a shape that goes with *counts*.
+    """
+
+    counts: Tensor
+    step: Tensor
+
+    @property
+    def values(self) -> Tensor:
+        """The numbers."""
+        return self.counts * self.step
 
 
-def _clip(x: Tensor, low: Tensor, high: Tensor | None = None) -> Tensor:
-    return x.clamp(low, high)
+Value: TypeAlias = "Tensor | _Integers"
 
 
-def _quantised(x: Tensor, step: Tensor, zero: Tensor) -> Tensor:
-    return ((x / step).round() + zero).clamp(*UINT8)
-
-
-def _dequantised(x: Tensor, step: Tensor, zero: Tensor, *, axis: int = 0) -> Tensor:
+def _dequantised(x: Tensor, step: Tensor, zero: Tensor, *, axis: int = 1) -> _Integers:
     shape = [-1 if place == axis else 1 for place in range(x.dim())] if step.dim() else []
-    return (x - zero.reshape(shape)) * step.reshape(shape)
+    return _Integers(x - zero.reshape(shape), step.reshape(shape))
 
 
-def _gemm(x: Tensor, weight: Tensor, bias: Tensor, *, transB: int) -> Tensor:  # noqa: N803 - ONNX's name
-    return F.linear(x, weight if transB else weight.T, bias)
+def _quantised(x: Value, step: Tensor, zero: Tensor) -> Tensor:
+    steps = x.counts * (x.step / step) if isinstance(x, _Integers) else x / step
+    return (steps.round() + zero).clamp(*UINT8)
 
 
-OPERATORS: Mapping[str, Callable[..., Tensor]] = {
+def _conv(x: Value, weight: Value, bias: Value, **how: Any) -> Value:  # noqa: ANN401 - ONNX's attributes
+    """Convolve; the step of a quantised bias is the product of the other two, which ONNX Runtime takes for granted."""
+    if isinstance(x, _Integers) and isinstance(weight, _Integers) and isinstance(bias, _Integers):
+        return _Integers(_conv_of(x.counts, weight.counts, bias.counts, how), x.step * weight.step.reshape(-1, 1, 1))
+    return _conv_of(_plain(x), _plain(weight), _plain(bias), how)
+
+
+def _conv_of(x: Tensor, weight: Tensor, bias: Tensor, how: Mapping[str, Any]) -> Tensor:
+    top, left, bottom, right = how["pads"]
+    padded = F.pad(x, (left, right, top, bottom))
+    return F.conv2d(padded, weight, bias, how["strides"], groups=how["group"])
+
+
+def _plain(value: Value) -> Tensor:
+    return value.values if isinstance(value, _Integers) else value
+
+
+def _of_plain(operator: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Return *operator* for numbers of either kind."""
+    return lambda *inputs, **attributes: operator(*map(_plain, inputs), **attributes)
+
+
+_ON_NUMBERS: Mapping[str, Callable[..., Tensor]] = {
     "Add": torch.add,
     "Cast": lambda x, *, to: x.float(),  # noqa: ARG005 - the file casts weights to float32, nothing else
-    "Clip": _clip,
+    "Clip": lambda x, low, high=None: x.clamp(low, high),
     "Concat": lambda *parts, axis: torch.cat(parts, axis),
-    "Conv": _conv,
-    "DequantizeLinear": _dequantised,
     "Div": torch.div,
-    "Gemm": _gemm,
+    "Gemm": lambda x, weight, bias, *, transB: F.linear(x, weight if transB else weight.T, bias),  # noqa: N803
     "Mul": torch.mul,
     "Pow": torch.pow,
-    "QuantizeLinear": _quantised,
     "ReduceL2": lambda x, *, axes, keepdims: x.norm(dim=axes, keepdim=bool(keepdims)),
     "ReduceMean": lambda x, *, axes, keepdims: x.mean(axes, bool(keepdims)),
+}
+
+OPERATORS: Mapping[str, Callable[..., Value]] = {
+    **{name: _of_plain(operator) for name, operator in _ON_NUMBERS.items()},
+    "Conv": _conv,
+    "DequantizeLinear": _dequantised,
+    "QuantizeLinear": _quantised,
 }
 """What `model.graph` and `model.quantize` write, as ONNX defines it."""
 
@@ -103,6 +139,28 @@ class TorchRuntime:
         return descriptors
 
 
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """
+    One node of a graph.
+
+    Attributes:
+        run: its operator, with its attributes.
+        inputs: names of what it takes.
+        output: name of what it makes.
+        done: names of what nothing after it takes.
+    """
+
+    run: Callable[..., Value]
+    inputs: tuple[str, ...]
+    output: str
+    done: tuple[str, ...]
+
+    def __call__(self, values: Mapping[str, Value]) -> Value:
+        """Return what it makes of *values*."""
+        return self.run(*(values[name] for name in self.inputs))
+
+
 class _Graph:
     """An ONNX graph that torch carries out; what depends on weights alone is computed once."""
 
@@ -112,28 +170,38 @@ class _Graph:
         if unknown:
             raise EncoderLoadError(f"torch cannot carry out {', '.join(unknown)}; export it again")
         self._input, self._output = graph.input[0].name, graph.output[0].name
-        self._known = {weight.name: _tensor(weight).to(device) for weight in graph.initializer}
-        self._nodes = []
-        for node in graph.node:
-            if self._known.keys() >= set(node.input):
-                self._known[node.output[0]] = _carried_out(node, self._known)
+        known: dict[str, Value] = {weight.name: _tensor(weight).to(device) for weight in graph.initializer}
+        self._steps: list[_Step] = []
+        for step in _steps(graph):
+            if known.keys() >= set(step.inputs):
+                known[step.output] = step(known)
             else:
-                self._nodes.append(node)
+                self._steps.append(step)
+        taken = {name for step in self._steps for name in step.inputs}
+        self._known = {name: value for name, value in known.items() if name in taken}
 
     def __call__(self, x_BCHW: Tensor) -> Tensor:  # noqa: N803
         """Return the descriptors, float32 (B, D)."""
-        values = {**self._known, self._input: x_BCHW}
-        for node in self._nodes:
-            values[node.output[0]] = _carried_out(node, values)
-        return values[self._output]
+        values: dict[str, Value] = {**self._known, self._input: x_BCHW}
+        for step in self._steps:
+            values[step.output] = step(values)
+            for name in step.done:
+                del values[name]
+        return _plain(values[self._output])
+
+
+def _steps(graph: onnx.GraphProto) -> list[_Step]:
+    """Return the nodes of *graph*, in order."""
+    last = {name: place for place, node in enumerate(graph.node) for name in node.input}
+    steps = []
+    for place, node in enumerate(graph.node):
+        attributes = {entry.name: onnx.helper.get_attribute_value(entry) for entry in node.attribute}
+        run = partial(OPERATORS[node.op_type], **attributes)
+        done = tuple({name for name in node.input if last[name] == place})
+        steps.append(_Step(run, tuple(node.input), node.output[0], done))
+    return steps
 
 
 def _tensor(weight: onnx.TensorProto) -> Tensor:
     """Return *weight* as float32, whatever it was."""
     return torch.from_numpy(numpy_helper.to_array(weight).astype(np.float32))
-
-
-def _carried_out(node: onnx.NodeProto, values: Mapping[str, Tensor]) -> Tensor:
-    """Return what *node* makes of *values*."""
-    attributes: dict[str, Any] = {entry.name: onnx.helper.get_attribute_value(entry) for entry in node.attribute}
-    return OPERATORS[node.op_type](*(values[name] for name in node.input), **attributes)

@@ -67,5 +67,5 @@ def test_weights_take_seven_bits() -> None:
 
 def test_int8_is_not_quantised_again(tmp_path: Path) -> None:
     """It has no weights to begin from; the error names the file that has."""
-    with pytest.raises(EncoderLoadError, match=r"int8, to be run and not to be trained; name float32\.onnx"):
+    with pytest.raises(EncoderLoadError, match=r"int8 already; name float32\.onnx"):
         quantize(SHIPPED_WEIGHTS, tmp_path / "again.onnx", [])
