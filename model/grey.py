@@ -18,6 +18,8 @@ def resized(image: Image, width: int, height: int) -> Image:
     wide, high = max(width, image.shape[1]), max(height, image.shape[0])
     if (high, wide) != image.shape[:2]:
         image = cv2.resize(image, (wide, high), interpolation=cv2.INTER_LINEAR)
+    if (high, wide) == (height, width):
+        return image
     smaller: Image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
     return smaller
 

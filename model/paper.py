@@ -68,7 +68,8 @@ def _evenness(levels: Levels) -> float:
 
 def _about(levels: Levels) -> Levels:
     """Return the levels that are about the same, of all such ranges the one with most pixels."""
-    below = np.append(0, np.cumsum(levels))
+    below = np.zeros(len(levels) + 1, np.int64)
+    np.cumsum(levels, out=below[1:])
     middle = (below[_PAST] - below[_FIRST]).argmax()
     return np.arange(_FIRST[middle], _PAST[middle])
 
@@ -86,6 +87,7 @@ def _evenly_lit(grey: Grey) -> Pixels:
     spots = resized(grey, PARTS * SPOTS, PARTS * SPOTS).reshape(PARTS, SPOTS, PARTS, SPOTS)
     in_order = np.sort(spots.swapaxes(1, 2).reshape(PARTS, PARTS, SPOTS * SPOTS))
     paper = np.ascontiguousarray(in_order[:, :, SPOTS * SPOTS // 2])
-    lit = grey - resized(paper, width, height) + np.median(paper)
+    low, high = np.sort(paper, axis=None)[PARTS * PARTS // 2 - 1 :][:2]  # np.median takes ten times as long
+    lit = grey - resized(paper, width, height) + (low + high) / 2
     levels: Pixels = np.minimum(np.maximum(lit, 0), 255).astype(np.uint8)
     return levels

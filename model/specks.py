@@ -59,8 +59,11 @@ def without_specks(grey: Pixels) -> Pixels:
 def _speckled(grey: Pixels) -> bool:
     """Return whether single pixels stand out from neighbours that are alike, all over the picture."""
     low, high = _range_around(grey, 3)
-    out = cv2.max(cv2.subtract(grey, high), cv2.subtract(low, grey)) >= APART
-    lonely = (out & (cv2.subtract(high, low) <= CALM)).view(np.uint8) * np.uint8(255)
+    _, out = cv2.threshold(
+        cv2.max(cv2.subtract(grey, high), cv2.subtract(low, grey)), APART - 1, 255, cv2.THRESH_BINARY
+    )
+    _, calm = cv2.threshold(cv2.subtract(high, low), CALM, 255, cv2.THRESH_BINARY_INV)
+    lonely = cv2.bitwise_and(out, calm)
     if cv2.countNonZero(lonely) < SPECKLED:
         return False  # the same answer, sooner
     shares = cv2.resize(lonely, (PATCHES, PATCHES), interpolation=cv2.INTER_AREA)
