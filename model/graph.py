@@ -164,5 +164,5 @@ def weights_of(model: onnx.ModelProto) -> dict[str, npt.NDArray[np.float32]]:
         if tensor.data_type == TensorProto.FLOAT16
     }
     if not weights:
-        raise EncoderLoadError(f"its weights are int8 already; name {FLOAT32_WEIGHTS.name}, or what `export` wrote")
+        raise EncoderLoadError(f"its weights are int8 already; name {FLOAT32_WEIGHTS}, or what `export` wrote")
     return weights
