@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from indexer.records import Look
-from model.second_look import METHOD, MIN_SCORE, is_thumbnail, second_look, thumbnail
+from model.second_look import METHOD, MIN_SCORE, STRICT, is_thumbnail, second_look, thumbnail
 
-__all__ = ["METHOD", "MIN_SCORE", "Confirm", "is_thumbnail", "look_again", "thumbnail"]
+__all__ = ["METHOD", "MIN_SCORE", "STRICT", "Confirm", "is_thumbnail", "look_again", "thumbnail"]
 
 Confirm = Callable[[bytes, bytes], Look]
 """
@@ -21,4 +21,5 @@ def look_again(new: bytes, original: bytes) -> Look:
     """Align the thumbnail *new* with *original* and compare them."""
     found = second_look(new, original)
     across, down = found.shift
-    return Look(float(found.score), float(found.scale), (float(across), float(down)), bool(found.mirrored))
+    shift = float(across), float(down)
+    return Look(float(found.score), float(found.scale), shift, bool(found.mirrored), float(found.changed))

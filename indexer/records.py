@@ -120,6 +120,7 @@ class Look:
         scale: how much larger things are in the new picture than in the original.
         shift: where its left upper corner lies in the original, x and y in parts of the original's sides.
         mirrored: whether it shows the original mirrored.
+        changed: share of the picture in which one of the two shows something that the other one lacks, 0 to 1.
 
     """
 
@@ -127,15 +128,26 @@ class Look:
     scale: float
     shift: tuple[float, float]
     mirrored: bool
+    changed: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Lookalike:
-    """An original within the radius that a second look refuted, with its Euclidean distance and its score."""
+    """
+    An original within the radius that a second look refuted.
+
+    Attributes:
+        uri: the original.
+        distance: Euclidean.
+        score: see Look, as the next one.
+        changed: above 0 only where the score alone would not have refuted it.
+
+    """
 
     uri: str
     distance: float
     score: float
+    changed: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,9 +252,11 @@ class Verdict:
         scale: see Look; None without one, as the next two.
         shift: likewise.
         mirrored: likewise.
+        changed: likewise.
         lookalike: URI of the nearest original that a second look refuted, for an image that is no copy.
         lookalike_distance: Euclidean distance to it.
         lookalike_score: its score.
+        lookalike_changed: see Lookalike.
         original_missing_since: since when the original's file is gone, as a sweep found; only a query tells.
         original_is_there: for a copy, whether the original's file was there when the verdict was given; None where no
             direct look tells (addresses, members of an archive that is there, names that a program gave).
@@ -265,9 +279,11 @@ class Verdict:
     scale: float | None = None
     shift: tuple[float, float] | None = None
     mirrored: bool | None = None
+    changed: float | None = None
     lookalike: str | None = None
     lookalike_distance: float | None = None
     lookalike_score: float | None = None
+    lookalike_changed: float | None = None
     original_missing_since: int | None = None
     original_is_there: bool | None = None
 
@@ -289,6 +305,7 @@ class Settings:
         second_look: whether a look at the pictures must confirm that; else the radius alone decides.
         inner_radius: Euclidean; strictly below it, no second look is needed.
         min_score: a second look with at least this score confirms.
+        max_changed: unless a larger share of the picture shows something in one of the two only; 1 lets all pass.
         method: names how thumbnails are made and compared; empty without a second look.
 
     """
@@ -299,7 +316,13 @@ class Settings:
     second_look: bool = False
     inner_radius: float = 0.0
     min_score: float = 0.0
+    max_changed: float = 1.0
     method: str = ""
+
+    @property
+    def strict(self) -> bool:
+        """Whether pictures are no copies where something shows in one of the two only."""
+        return self.max_changed < 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ class Rule:
         confirm: compares two thumbnails; None where the radius alone decides.
         inner_radius: Euclidean; strictly within it, no second look is needed.
         min_score: a look with at least this score confirms.
+        max_changed: unless a larger share of the picture shows something in one of the two only.
         most_looks: when so many originals, the nearest, are refuted, the image is a copy of none.
 
     """
@@ -30,6 +31,7 @@ class Rule:
     confirm: Confirm | None = None
     inner_radius: float = 0.0
     min_score: float = 0.0
+    max_changed: float = 1.0
     most_looks: int = MOST_LOOKS
 
     @property
@@ -40,7 +42,12 @@ class Rule:
     @classmethod
     def of(cls, settings: Settings, confirm: Confirm) -> Rule:
         """Return the rule of a collection."""
-        return cls(confirm if settings.second_look else None, settings.inner_radius, settings.min_score)
+        looking = confirm if settings.second_look else None
+        return cls(looking, settings.inner_radius, settings.min_score, settings.max_changed)
+
+    def confirmed_by(self, look: Look) -> bool:
+        """Return whether *look* makes a copy."""
+        return look.score >= self.min_score and look.changed <= self.max_changed
 
 
 RADIUS_ALONE = Rule()
@@ -70,9 +77,9 @@ def place_among(matches: Iterable[Match], thumbnail: bytes, rule: Rule) -> Place
         if looks == rule.most_looks:
             return Place(lookalike=lookalike, cut=True)
         look = rule.confirm(thumbnail, match.thumbnail)
-        if look.score >= rule.min_score:
+        if rule.confirmed_by(look):
             return Place(match.uri, match.distance, look)
-        lookalike = lookalike or Lookalike(match.uri, match.distance, look.score)
+        lookalike = lookalike or Lookalike(match.uri, match.distance, look.score, look.changed)
     return Place(lookalike=lookalike)
 
 
@@ -127,7 +134,9 @@ def verdict_on(entry: Entry, *, unchanged: bool = False, truncated: bool = False
         scale=look.scale if look else None,
         shift=look.shift if look else None,
         mirrored=look.mirrored if look else None,
+        changed=look.changed if look else None,
         lookalike=lookalike.uri if lookalike else None,
         lookalike_distance=lookalike.distance if lookalike else None,
         lookalike_score=lookalike.score if lookalike else None,
+        lookalike_changed=lookalike.changed if lookalike else None,
     )

@@ -242,6 +242,7 @@ def _about_written(spec: EncoderSpec, distance: float, out: Path | None, written
 @click.option("--queries", type=click.IntRange(1), default=600, show_default=True, help="Edited by every family.")
 @click.option("--counted", type=click.IntRange(0), default=600, show_default=True, help="Edited by the main families.")
 @click.option("--gate", type=click.FloatRange(0), help="Also look at the pairs within this, wider than the radius.")
+@click.option("--strict", is_flag=True, help="Let nothing show in one picture only, as `twinlens ingest --strict`.")
 @click.option("--peers/--no-peers", default=False, show_default=True, help="Also the recall of installed peers.")
 @SSCD
 @click.option("--sheets", type=click.Path(path_type=Path, file_okay=False), help="Draw confirmed pairs to this folder.")

@@ -94,6 +94,8 @@ def _places() -> npt.NDArray[np.bool_]:
 
 
 PLACES = _places()
+CAPTIONS, BOXES = np.split(PLACES, [REGIONS - BAND + 1])
+"""Of these, the bands and the boxes."""
 
 RING = np.pad(np.zeros((REGIONS - 2, REGIONS - 2), np.bool_), 1, constant_values=True).ravel()
 """The outermost regions."""

@@ -11,7 +11,8 @@ are refined to parts of a pixel by Gauss-Newton steps (Baker and Matthews, "Luca
 inverse compositional form); then the regions are compared in the frame of the picture that lies within the other.
 What is not confirmed so is searched once more, for a picture that was turned a little or of which one side was cut
 off, not for both, nor for a mirror image of which one was; different pictures fit better, too, where more may move,
-so that this costs FREEDOM. Pages have to agree as a whole as well, and evenly: see pages.
+so that this costs FREEDOM. Pages have to agree as a whole as well, and evenly: see pages. And nothing may have moved:
+see changes.
 
 Only stored thumbnails are compared, never pixels, so that it makes no difference whether an original is stored or
 still in flight: the same two thumbnails always give the same `Look`. Serving may import this: it needs no torch.
@@ -27,7 +28,8 @@ import cv2  # noqa: TID251 - one of OpenCV's doors
 import numpy as np
 import numpy.typing as npt
 
-from model.grey import Grey, detail_of, resized
+from model.changes import STRICT, changes
+from model.grey import Grey, blurred, detail_of, resized
 from model.pages import OVERALL, SHARP, overall
 from model.regions import weakest
 from model.thumbnail import (
@@ -45,6 +47,7 @@ from model.thumbnail import (
 __all__ = [
     "METHOD",
     "MIN_SCORE",
+    "STRICT",
     "THUMBNAIL_MAX_BYTES",
     "Look",
     "Thumbnail",
@@ -53,7 +56,7 @@ __all__ = [
     "thumbnail",
 ]
 
-METHOD = "regions-5"
+METHOD = "regions-6"
 """Names how thumbnails are made and compared; a change of either needs another name, as an encoder's does."""
 
 MIN_SCORE = 0.72
@@ -70,6 +73,9 @@ EQUAL = 0.95
 
 FREEDOM = 0.08
 """What it costs to be found by turning or a window of other proportions only: different pictures fit better, too."""
+
+MOVED = 0.3
+"""What it costs that something moved: such pictures are never confirmed."""
 
 STEPS = 6
 """Gauss-Newton steps at most."""
@@ -136,18 +142,22 @@ class Look:
     Attributes:
         score: -1 to 1, the correlation that nine tenths of the regions with detail reach in the best alignment; less
             FREEDOM, where that was found by turning or by a window of other proportions. Of pages it is at most as far
-            above MIN_SCORE as they agree as a whole above what pages must, which is never much.
+            above MIN_SCORE as they agree as a whole above what pages must, which is never much. Less MOVED, where
+            both pictures show what the other one lacks.
         scale: how much the new picture is enlarged against the original: 1.25 is a zoom to 125 %, less than 1 is
             shrunk, as by a border; by the mean of the window's sides: 1 / 0.8 of a picture cut to 60 % of its width.
         shift: where the centre of the picture that lies within the other is, from the other's centre: (x, y) as
             shares of the other's width and height. Of a mirrored picture, after it was mirrored back.
         mirrored: the new picture is a mirror image.
+        changed: share of the picture in which one of the two shows something that the other one lacks, 0 to 1; it is
+            looked for only where the rest would confirm, and else 0.
     """
 
     score: float
     scale: float
     shift: tuple[float, float]
     mirrored: bool
+    changed: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,17 +217,17 @@ def _moved(tried: _Try, free: tuple[int, ...]) -> _Try:
 
 def _look(best: _Try, free: tuple[int, ...]) -> Look:
     """Compare closely at the *best* place, which was found by moving the numbers that are *free*."""
-    score = best.correlation
+    score, changed = best.correlation, 0.0
     if score >= HOPELESS:
-        score, best = _compared(best, free)
+        score, changed, best = _compared(best, free)
     told = _exchanged(best) if _share(best.place) > 1 else best
     share = _share(told.place)
     x, y = told.place[:, 2].tolist()
-    return Look(score, 1 / share if told.zoomed else share, (x, y), told.mirrored)
+    return Look(score, 1 / share if told.zoomed else share, (x, y), told.mirrored, changed)
 
 
-def _compared(best: _Try, free: tuple[int, ...]) -> tuple[float, _Try]:
-    """Return the score, and the place, refined by the finest detail where that may still decide."""
+def _compared(best: _Try, free: tuple[int, ...]) -> tuple[float, float, _Try]:
+    """Return the score, what changed, and the place, refined by the finest detail where that may still decide."""
     original = best.whole if best.zoomed else best.window
     page = original.page  # not of the new picture: too much light makes a page of a photograph
     window, whole = _evenly_dense(*_chosen(best.window, best.whole, finest=page), best.place)
@@ -229,9 +239,12 @@ def _compared(best: _Try, free: tuple[int, ...]) -> tuple[float, _Try]:
         score -= FREEDOM
     if page and score >= MIN_SCORE:
         placed = _placed(whole, best.place, *window.shape)
-        found = overall(window, placed, _blur(SHARP, best.place), framed=not best.zoomed)
-        score = min(score, MIN_SCORE + found - OVERALL)
-    return score, best
+        agreement = overall(window, placed, _blur(SHARP, best.place), framed=not best.zoomed)
+        score = min(score, MIN_SCORE + agreement - OVERALL)
+    if score < MIN_SCORE:
+        return score, 0.0, best
+    changed = changes(*_equally_sharp(window, whole, best.place))
+    return score - MOVED * changed.moved, changed.share, best
 
 
 def _chosen(window: View, whole: View, *, finest: bool) -> tuple[Grey, Grey]:
@@ -413,6 +426,11 @@ def _stepped(place: Place, step: npt.NDArray[np.float64], proportion: float) -> 
 def _blur(sharp: float, place: Place) -> float:
     """Return the blur in pixels that a window needs where the larger picture, less sharp at *place*, gets *sharp*."""
     return float(np.sqrt(sharp**2 + 0.3 * max(1 / _share(place) ** 2 - 1, 0.0)))
+
+
+def _equally_sharp(window: Grey, whole: Grey, place: Place) -> tuple[Grey, Grey]:
+    """Return *window*, and what of *whole* lies at its *place*, blurred to the same sharpness."""
+    return blurred(window, _blur(FINEST, place)), blurred(_placed(whole, place, *window.shape), FINEST)
 
 
 def _agreement(best: _Try, window: Grey, whole: Grey) -> float:

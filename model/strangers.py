@@ -21,7 +21,8 @@ import numpy.typing as npt
 from model.calibrate import Pair, count_pairs, others_within, pairs_within
 from model.hard_groups import HardGroup
 from model.mistakes import UNEDITED, Alike
-from model.second_look import MIN_SCORE, Thumbnail, second_look
+from model.second_look import MIN_SCORE, STRICT, Thumbnail, second_look
+from model.spec import EncoderSpec
 
 SIDES = ("both held out", "one learned", "both learned")
 """Which of two pictures the encoder was trained on."""
@@ -40,14 +41,27 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """When two images are copies: strictly within *inner*, or strictly within *radius* and confirmed (Euclidean)."""
+    """
+    When two images are copies: strictly within *inner*, or strictly within *radius* and confirmed (Euclidean).
+
+    If it is *strict*, all must be confirmed, and nothing may show in one picture only.
+    """
 
     radius: float
     inner: float
+    strict: bool = False
+
+    @classmethod
+    def of(cls, spec: EncoderSpec, *, strict: bool) -> Rule:
+        """Return the rule of a collection of an encoder."""
+        return cls(spec.radius, 0.0 if strict else spec.inner_radius, strict)
 
     def look(self, distance: float, new: View, original: View) -> bool:
         """Tell whether two images at this *distance* are confirmed."""
-        return distance < self.inner or second_look(new.thumbnail, original.thumbnail).score >= MIN_SCORE
+        if distance < self.inner:
+            return True
+        look = second_look(new.thumbnail, original.thumbnail)
+        return look.score >= MIN_SCORE and (not self.strict or look.changed <= STRICT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,12 +58,14 @@ class WholeConfig:
         queries: pictures that are edited by every family, at most; the first ones.
         counted: pictures that are edited by the main families and compared with all others, at most; the first ones.
         gate: Euclidean, at least the radius: pairs of different pictures within it are looked at; None is the radius.
+        strict: whether nothing may show in one picture only.
         workers: threads.
     """
 
     queries: int
     counted: int = 0
     gate: float | None = None
+    strict: bool = False
     workers: int = 2
 
     @property
@@ -109,7 +111,7 @@ def measure(
     encoder: Encoder, pictures: Sequence[Picture], originals: Mapping[str, str], config: WholeConfig, tell: Tell
 ) -> dict[str, Any]:
     """Return all figures, ready for JSON; *originals* names the pictures' first files (see hard_groups)."""
-    rule = Rule(encoder.spec.radius, encoder.spec.inner_radius)
+    rule = Rule.of(encoder.spec, strict=config.strict)
     gate = max(config.gate or 0.0, rule.radius)
     with ThreadPoolExecutor(config.workers) as pool:
         seen = see(encoder, pictures, config.plan, pool, tell)
@@ -124,6 +126,7 @@ def measure(
         "inner_radius": rule.inner,
         "gate": gate,
         "min_score": MIN_SCORE,
+        "strict": rule.strict,
         "references": len(pictures),
         "held_out": sum(sides),
         "queries": min(config.queries, len(pictures)),
@@ -222,7 +225,7 @@ def as_text(figures: Mapping[str, Any]) -> str:
     """Return *figures* as tables for people."""
     lines = [
         f"{figures['fingerprint']}, radius {figures['radius']:g}, inner radius {figures['inner_radius']:g}",
-        f"score at least {figures['min_score']:g}",
+        f"score at least {figures['min_score']:g}{', strict' if figures['strict'] else ''}",
         *_recall_lines(figures),
         *_counts(f"different pictures, of {figures['references']:,}", COLUMNS, figures["different"]),
         *_counts("hard groups", COLUMNS, figures["hard_groups"]),

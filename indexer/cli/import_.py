@@ -7,7 +7,15 @@ from typing import Any
 
 import click
 
-from indexer.cli.options import collection_options, encoder_options, look_option, report_options, tuning, where
+from indexer.cli.options import (
+    collection_options,
+    encoder_options,
+    report_options,
+    rule_of,
+    rule_options,
+    tuning,
+    where,
+)
 from indexer.errors import ConfigError
 
 
@@ -18,8 +26,7 @@ from indexer.errors import ConfigError
 @click.option(
     "--judge", is_flag=True, help="Judge the images of an exported collection anew, in the order of the rows."
 )
-@click.option("--radius", type=float, help="Distance below which images are copies, for a new collection.  [0.01]")
-@look_option
+@rule_options
 @encoder_options
 def import_(files: tuple[Path, ...], uri: str, collection: str, judge: bool, **options: Any) -> int:  # noqa: ANN401
     """
@@ -48,15 +55,18 @@ def import_(files: tuple[Path, ...], uri: str, collection: str, judge: bool, **o
             return code_of(carry_out(exchange.restore(found, store, place), output))
         finally:
             store.close()
-    second_look = False if options["no_second_look"] else None
     encoder = {name: options[name] for name in ("weights", "device")}
-    with open_index(place, radius=options["radius"], second_look=second_look, **encoder) as index:
+    with open_index(place, **rule_of(options), **encoder) as index:
         return code_of(carry_out(exchange.judge(found, index, tuning(options)), output))
 
 
 def _refuse_rule(options: dict[str, Any]) -> None:
     """Refuse what would decide on copies where none are judged."""
-    given = {"--radius": options["radius"] is not None, "--no-second-look": options["no_second_look"]}
+    given = {
+        "--radius": options["radius"] is not None,
+        "--no-second-look": options["no_second_look"],
+        "--strict": options["strict"],
+    }
     for option in (name for name, is_given in given.items() if is_given):
         raise ConfigError(
             f"{option} is for images that are judged, and an exported collection comes back as it was;"

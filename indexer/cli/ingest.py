@@ -7,16 +7,23 @@ from typing import Any
 
 import click
 
-from indexer.cli.options import collection_options, encoder_options, look_option, source_options, tuning, where
+from indexer.cli.options import (
+    collection_options,
+    encoder_options,
+    rule_of,
+    rule_options,
+    source_options,
+    tuning,
+    where,
+)
 
 
 @click.command()
 @source_options
 @collection_options
-@click.option("--radius", type=float, help="Distance below which images are copies, for a new collection.  [0.01]")
-@look_option
+@rule_options
 @encoder_options
-def ingest(sources: tuple[str, ...], uri: str, collection: str, radius: float | None, **options: Any) -> int:  # noqa: ANN401
+def ingest(sources: tuple[str, ...], uri: str, collection: str, **options: Any) -> int:  # noqa: ANN401
     """
     Read images, find the copies among them and in the collection, and store them all.
 
@@ -38,9 +45,8 @@ def ingest(sources: tuple[str, ...], uri: str, collection: str, radius: float | 
     how = tuning(options)
     check_sources(sources)
     place = where(uri, collection)
-    second_look = False if options["no_second_look"] else None
     encoder = {name: options[name] for name in ("weights", "device")}
-    with open_index(place, radius=radius, second_look=second_look, **encoder) as index:
+    with open_index(place, **rule_of(options), **encoder) as index:
         run = index.ingest(sources, how)
         summary = carry_out(run, Output.of(options, counter(sources, how.sources)))
     if not summary.seen:

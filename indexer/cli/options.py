@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -93,6 +93,23 @@ look_option = click.option(
     is_flag=True,
     help="Let the radius alone decide, without looking at the pictures again; to ingest, for a new collection.",
 )
+
+rule_options = _all(
+    click.option("--radius", type=float, help="Distance below which images are copies, for a new collection.  [0.01]"),
+    look_option,
+    click.option(
+        "--strict",
+        is_flag=True,
+        help="Take pictures for different where something shows in one only, as a caption or a thing that moved;"
+        " for a new collection.",
+    ),
+)
+
+
+def rule_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what rule_options say, as `open_index` takes it: None leaves it to a collection that is there."""
+    second_look = False if options["no_second_look"] else None
+    return {"radius": options["radius"], "second_look": second_look, "strict": options["strict"] or None}
 
 
 def where(uri: str, collection: str) -> Where:

@@ -58,4 +58,7 @@ def advice(uri: str, counts: Counts) -> str | None:
 def _about_look(settings: Settings) -> str:
     if not settings.second_look:
         return "no, the radius alone decides"
-    return f"a score of at least {settings.min_score:g}; none is taken below distance {settings.inner_radius:.4f}"
+    score = f"a score of at least {settings.min_score:g}"
+    if settings.strict:
+        return f"strict: {score}, and at most {settings.max_changed:.1%} of a picture in one of the two only"
+    return f"{score}; none is taken below distance {settings.inner_radius:.4f}"

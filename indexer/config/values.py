@@ -44,6 +44,7 @@ class Collection:
         name: its name there.
         radius: Euclidean, for a new collection; None: the encoder's.
         second_look: whether a new collection confirms what lies within the radius; None: it does.
+        strict: whether in a new collection captions, and what moved, make another picture; None: they do not.
 
     """
 
@@ -51,6 +52,7 @@ class Collection:
     name: str = _key(TEXT, "images")
     radius: float | None = _key(number(0, open_low=True))
     second_look: bool | None = _key(YES_NO)
+    strict: bool | None = _key(YES_NO)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from indexer.errors import ConfigError, SourceError
-from indexer.exchange.columns import COLUMNS, DESCRIPTOR, THUMBNAIL, to_entry, to_metadata, told_settings
+from indexer.exchange.columns import COLUMNS, DESCRIPTOR, LATER, THUMBNAIL, to_entry, to_metadata, told_settings
 from indexer.exchange.parquet import ParquetFile, Shape, open_file, write
 from indexer.records import Entry, Settings
 from indexer.sources.naming import printable
@@ -34,9 +34,9 @@ def settings_in(file: ParquetFile) -> Settings:
         ConfigError: it lacks some, or columns.
     """
     told = told_settings(str(file.path), file.metadata)
-    needed = {field.name for field in fields(Settings)}
+    needed = {field.name for field in fields(Settings)} - LATER
     lacking = [f"twinlens.{name}" for name in sorted(needed - told.keys())]
-    lacking += [name for name in (*_NAMES, DESCRIPTOR) if name not in file.columns]
+    lacking += [name for name in (*_NAMES, DESCRIPTOR) if name not in file.columns | LATER]
     if lacking:
         raise ConfigError(f"{file.path} lacks {', '.join(lacking)}, which twinlens export writes; export it again")
     settings = Settings(**told)

@@ -69,14 +69,19 @@ VERDICT = (
     Column("shift_x", "double", lambda entry: entry.look and entry.look.shift[0]),
     Column("shift_y", "double", lambda entry: entry.look and entry.look.shift[1]),
     Column("mirrored", "bool", lambda entry: entry.look and entry.look.mirrored),
+    Column("changed", "double", lambda entry: entry.look and entry.look.changed),
     Column("lookalike", "string", lambda entry: entry.lookalike and entry.lookalike.uri),
     Column("lookalike_distance", "double", lambda entry: entry.lookalike and entry.lookalike.distance),
     Column("lookalike_score", "double", lambda entry: entry.lookalike and entry.lookalike.score),
+    Column("lookalike_changed", "double", lambda entry: entry.lookalike and entry.lookalike.changed),
     Column("missing_since", "int64", lambda entry: entry.missing_since),
 )
 """What became of it."""
 
 COLUMNS = (*FACTS, *VERDICT)
+
+LATER = frozenset({"changed", "lookalike_changed", "max_changed"})
+"""Columns and settings that files of earlier versions lack."""
 
 
 def to_metadata(settings: Settings) -> dict[str, str]:
@@ -118,9 +123,11 @@ def to_entry(row: Mapping[str, Any], descriptor: Vector, thumbnail: bytes) -> En
     """Return the entry that a *row* of COLUMNS stands for."""
     look, lookalike = None, None
     if row["score"] is not None:
-        look = Look(row["score"], row["scale"], (row["shift_x"], row["shift_y"]), row["mirrored"])
+        shift = row["shift_x"], row["shift_y"]
+        look = Look(row["score"], row["scale"], shift, row["mirrored"], row.get("changed") or 0.0)
     if row["lookalike"] is not None:
-        lookalike = Lookalike(row["lookalike"], row["lookalike_distance"], row["lookalike_score"])
+        distance, score = row["lookalike_distance"], row["lookalike_score"]
+        lookalike = Lookalike(row["lookalike"], distance, score, row.get("lookalike_changed") or 0.0)
     facts = {column.name: row[column.name] for column in FACTS}
     verdict = {name: row[name] for name in ("original", "distance", "exact", "missing_since")}
     return Entry(**facts, **verdict, descriptor=descriptor, thumbnail=thumbnail, look=look, lookalike=lookalike)

@@ -42,6 +42,7 @@ def opened(config: BatchConfig, where: Where, *, create: bool = True) -> Index:
         where,
         radius=config.collection.radius,
         second_look=config.collection.second_look,
+        strict=config.collection.strict,
         create=create,
         weights=config.encoder.weights,
         device=config.encoder.device,

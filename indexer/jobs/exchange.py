@@ -69,7 +69,7 @@ def open_for(files: Sequence[ParquetFile], where: Where) -> Store:
     wanted = settings_in(files[0])
     for file in files[1:]:
         _refuse_other(settings_in(file), wanted, str(file.path), str(files[0].path))
-    store = open_store(where.uri, where.collection, wanted, **where.reach, own=("radius", "second_look"))
+    store = open_store(where.uri, where.collection, wanted, **where.reach, own=("radius", "second_look", "max_changed"))
     try:
         _refuse_other(store.settings, wanted, f"the collection {where.collection}", str(files[0].path))
     except ConfigError:

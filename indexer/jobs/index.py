@@ -188,6 +188,7 @@ def open_index(  # noqa: PLR0913 - options by name
     *,
     radius: float | None = None,
     second_look: bool | None = None,
+    strict: bool | None = None,
     create: bool = True,
     weights: str | os.PathLike[str] | None = None,
     device: encode.Device = "auto",
@@ -200,6 +201,8 @@ def open_index(  # noqa: PLR0913 - options by name
         radius: Euclidean; only for a collection that is made now. By default the encoder's, 0.01.
         second_look: whether a look at the pictures must confirm what lies within the radius; as said, only for a
             collection that is made now. By default it must.
+        strict: whether pictures are no copies where something shows in one of the two only: a caption, a thing that
+            moved; as said, only for a collection that is made now. By default that is seen through.
         create: whether to make the collection.
         weights: another encoder's file.
         device: `auto`, `cpu` or `cuda`.
@@ -216,26 +219,37 @@ def open_index(  # noqa: PLR0913 - options by name
         loading = beside.submit(encode.load, weights, device)
         prepare_library(where.uri)
         encoder = loading.result()
-    return open_with(encoder, where, radius=radius, second_look=second_look, create=create)
+    return open_with(encoder, where, radius=radius, second_look=second_look, strict=strict, create=create)
 
 
-def open_with(
+def open_with(  # noqa: PLR0913 - options by name
     encoder: encode.Encoder,
     where: Where,
     *,
     radius: float | None = None,
     second_look: bool | None = None,
+    strict: bool | None = None,
     create: bool = True,
 ) -> Index:
     """Open a collection with an *encoder* that is loaded; else as open_index."""
-    wanted = settings_for(encoder.spec, radius, second_look)
-    own = [name for name, value in (("radius", radius), ("second_look", second_look)) if value is None]
+    wanted = settings_for(encoder.spec, radius, second_look, strict)
+    given = {"radius": radius, "second_look": second_look, "max_changed": strict}
+    own = [name for name, value in given.items() if value is None]
     store = open_store(where.uri, where.collection, wanted, create=create, own=own, **where.reach)
     return Index(store, encoder, where)
 
 
-def settings_for(spec: encode.EncoderSpec, radius: float | None, second_look: bool | None) -> Settings:
-    """Return what is stamped on a collection that is made now; raises ConfigError for a *radius* that is none."""
+def settings_for(
+    spec: encode.EncoderSpec, radius: float | None, second_look: bool | None, strict: bool | None = None
+) -> Settings:
+    """
+    Return what is stamped on a collection that is made now.
+
+    Raises:
+        ConfigError: the *radius* is none, or what is to be *strict* is not to take a second look.
+    """
+    if strict and second_look is False:
+        raise ConfigError("it is the second look that can be strict, and there is to be none; leave out one of the two")
     if radius is not None and not 0 < radius < float("inf"):
         raise ConfigError(f"the radius is a Euclidean distance above 0, not {radius:g}; the default is {spec.radius:g}")
     return Settings(
@@ -243,8 +257,9 @@ def settings_for(spec: encode.EncoderSpec, radius: float | None, second_look: bo
         dim=spec.dim,
         radius=spec.radius if radius is None else radius,
         second_look=second_look is not False,
-        inner_radius=spec.inner_radius,
+        inner_radius=0.0 if strict else spec.inner_radius,
         min_score=confirm.MIN_SCORE,
+        max_changed=confirm.STRICT if strict else 1.0,
         method="" if second_look is False else confirm.METHOD,
     )
 

@@ -70,7 +70,7 @@ def plan(place: Where, encoder: Encoder, radius: float | None = None, to: Where 
         return _rest_of_switch(place, encoder, radius)
     with closing(open_entries(place)) as store:
         had = store.settings
-    settings = settings_for(encoder.spec, radius, had.second_look)
+    settings = settings_for(encoder.spec, radius, had.second_look, had.strict)
     new = to or replace(place, collection=f"{place.collection}_{short(settings)}")
     keep_as = old if old != place.collection else f"{place.collection}_{short(had)}"
     done = short(had) == short(settings)
@@ -99,7 +99,8 @@ def short(settings: Settings) -> str:
 def open_new(made: Plan, encoder: Encoder) -> Index:
     """Open the new collection, made when it is absent; raises as open_index does."""
     settings = made.settings
-    return open_with(encoder, made.new, radius=settings.radius, second_look=settings.second_look)
+    strict = settings.strict or None  # what is left to do of a switch does not tell
+    return open_with(encoder, made.new, radius=settings.radius, second_look=settings.second_look, strict=strict)
 
 
 def encode_anew(old: Store, index: Index, tuning: Tuning) -> Run:

@@ -55,8 +55,9 @@ def about_lookalike(verdict: Verdict) -> str:
     """Return which original an image resembles without being its copy; empty when it does not."""
     if verdict.lookalike is None:
         return ""
-    numbers = f"distance {verdict.lookalike_distance:.4f}, score {verdict.lookalike_score:.2f}"
-    return f"resembles {printable(verdict.lookalike)}  ({numbers}: not a copy)"
+    numbers = [f"distance {verdict.lookalike_distance:.4f}", f"score {verdict.lookalike_score:.2f}"]
+    told = ", ".join([*numbers, *_differs(verdict.lookalike_changed)])
+    return f"resembles {printable(verdict.lookalike)}  ({told}: not a copy)"
 
 
 def about_original(verdict: Verdict) -> str:
@@ -79,7 +80,13 @@ def _changes(verdict: Verdict) -> list[str]:
     if verdict.scale is None:
         return []
     zoomed = [f"{'zoomed' if verdict.scale > 1 else 'shrunk'} to {verdict.scale:.0%}".replace("%", " %")]
-    return (zoomed if abs(verdict.scale - 1) >= _ZOOM_WORTH_SAYING else []) + ["mirrored"] * bool(verdict.mirrored)
+    zoomed = zoomed if abs(verdict.scale - 1) >= _ZOOM_WORTH_SAYING else []
+    return [*zoomed, *["mirrored"] * bool(verdict.mirrored), *_differs(verdict.changed)]
+
+
+def _differs(changed: float | None) -> list[str]:
+    """Return how much of two pictures shows something in one only, where anything does."""
+    return [f"{changed:.1%} differs".replace("%", " %")] if changed else []
 
 
 def printable(text: str) -> str:

@@ -90,8 +90,8 @@ def _about_look(entry: Entry, settings: Settings) -> str | None:
 
 def _numbers_of(told: Look | Lookalike | None) -> tuple[float, ...]:
     if isinstance(told, Look):
-        return (told.score, told.scale, *told.shift)
-    return (told.distance, told.score) if told else ()
+        return (told.score, told.scale, *told.shift, told.changed)
+    return (told.distance, told.score, told.changed) if told else ()
 
 
 def check_queries(queries: Matrix, dim: int) -> None:

@@ -77,8 +77,8 @@ def open_store(  # noqa: PLR0913 - options by name
     """
     Open *collection* at *uri* for an encoder and rule, and make it when it is absent and *create* is set.
 
-    The settings named in *own* (`radius`, `second_look`) are for a new collection only; one that is there keeps
-    its own. So do the two numbers that a second look goes by, always.
+    The settings named in *own* (`radius`, `second_look`, `max_changed`) are for a new collection only; one that is
+    there keeps its own. So do the two numbers that a second look goes by, always.
 
     Raises:
         ConfigError: the URI, the token or TLS is wrong; the collection is not ours, or has other settings.

@@ -128,9 +128,9 @@ def _told(entry: Entry) -> str:
     """Return what a second look told: of a copy, what confirmed it; of an original, what refuted its lookalike."""
     told: list[float] = []
     if entry.look:
-        told = [entry.look.score, entry.look.scale, *entry.look.shift, entry.look.mirrored]
+        told = [entry.look.score, entry.look.scale, *entry.look.shift, entry.look.mirrored, entry.look.changed]
     elif entry.lookalike:
-        told = [entry.lookalike.distance, entry.lookalike.score]
+        told = [entry.lookalike.distance, entry.lookalike.score, entry.lookalike.changed]
     return json.dumps(told) if told else ""
 
 
@@ -150,7 +150,7 @@ def to_entry(row: Mapping[str, Any]) -> Entry:
         exact=bool(row["exact"]),
         descriptor=np.asarray(row["descriptor"], dtype=np.float32),
         thumbnail=thumbnail_of(row),
-        look=_look(*told) if told and row["original"] else None,
+        look=_look(told) if told and row["original"] else None,
         lookalike=Lookalike(row["lookalike"], *told) if row["lookalike"] else None,
         missing_since=int(row["missing_since"]) or None,
     )
@@ -161,8 +161,10 @@ def to_head(row: Mapping[str, Any]) -> Head:
     return Head(row["uri"], row["sha256"], row["original"] or None, int(row["missing_since"]) or None)
 
 
-def _look(score: float, scale: float, across: float, down: float, mirrored: bool) -> Look:
-    return Look(score, scale, (across, down), mirrored)
+def _look(told: list[Any]) -> Look:
+    """Return the look of the numbers that _told gives; rows of earlier versions lack the last one."""
+    score, scale, across, down, *rest = told
+    return Look(score, scale, (across, down), *rest)
 
 
 def thumbnail_of(row: Mapping[str, Any]) -> bytes:

@@ -67,6 +67,12 @@ def refuse_mixing(name: str, found: Settings, wanted: Settings) -> None:
             f"the collection {name} was made {made} the second look, and keeps to it;"
             f" leave out {option}, or name another --collection"
         )
+    if found.max_changed != wanted.max_changed:
+        made, option = ("to be", "strict=False") if found.strict else ("not to be", "--strict")
+        raise ConfigError(
+            f"the collection {name} was made {made} strict, and keeps to it;"
+            f" leave out {option}, or name another --collection"
+        )
     if found.second_look and found.method != wanted.method:
         raise ConfigError(
             f"the collection {name} holds thumbnails of the method {found.method}, this Twinlens compares those of"

@@ -220,6 +220,35 @@ def test_a_changed_part_is_noticed(photos: Mapping[str, Pixels]) -> None:
     assert look(changed, photos["coffee"]).score < MIN_SCORE
 
 
+def placed(thing: Pixels, background: Pixels, left: float, top: float) -> Pixels:
+    """Lay a disc of *thing* on *background*, a fifth as high, at shares of its sides."""
+    scene, side = background.copy(), background.shape[0] // 5
+    y, x = round(top * scene.shape[0]), round(left * scene.shape[1])
+    rows, columns = np.mgrid[:side, :side] - side / 2
+    disc = rows**2 + columns**2 < (side / 2) ** 2
+    scene[y : y + side, x : x + side][disc] = thing[60 : 60 + side, 200 : 200 + side][disc]
+    return scene
+
+
+@pytest.mark.parametrize("to", [(0.6, 0.3), (0.1, 0.7), (0.5, 0.6)])
+def test_a_thing_that_moved_is_no_copy(photos: Mapping[str, Pixels], to: tuple[float, float]) -> None:
+    """A thing as large as a logo that goes from one place to another makes two pictures, but one if it only appears."""
+    for scene in (photos["coffee"], photos["rocket"]):
+        before, after = placed(photos["cat"], scene, 0.1, 0.3), placed(photos["cat"], scene, *to)
+        assert look(after, before).score < MIN_SCORE
+        assert look(before, scene).score >= MIN_SCORE
+
+
+def test_what_shows_in_one_picture_only_is_told(photos: Mapping[str, Pixels]) -> None:
+    """A disc of 2 % of the picture is told as about so much, and nothing of a copy in another light."""
+    for scene in (photos["coffee"], photos["astronaut"]):
+        share = np.pi / 100 * scene.shape[0] / scene.shape[1]
+        found = look(placed(photos["rocket"], scene, 0.5, 0.4), scene)
+        assert 0.4 * share < found.changed < 1.2 * share
+        lit = FAMILIES["colour"](scene, np.random.default_rng(1), 1.0)
+        assert look(lit, scene).changed == 0
+
+
 def test_a_recoloured_drawing_is_refuted() -> None:
     """The same shape in red and in blue, equally bright, are different pictures."""
     red, blue = np.full((2, 200, 200, 3), 255, np.uint8)

@@ -1,0 +1,193 @@
+"""
+What shows in only one of two aligned pictures: a caption, a logo, or a thing that moved.
+
+Light and colour change a picture as well, but where they do, an edge is an edge in both pictures, or the change has
+none. A thing that is there in one picture only has an outline, and the other picture shows nothing there. So a spot
+counts when its border is a step in one of the pictures and none in the other; and whichever has the step has the
+thing. What is laid on a picture is in one of the two, while a thing that moved has left one place and come to another:
+both pictures show what the other one lacks. Used by the second look only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2  # noqa: TID251 - one of OpenCV's doors
+import numpy as np
+import numpy.typing as npt
+
+from model.grey import Grey, resized
+from model.regions import BOXES, CAPTIONS
+from model.thumbnail import REGIONS
+
+APART = 20.0
+"""Grey levels by which a spot differs at least, once the light is evened out;"""
+
+NOISES = 4.0
+"""and so many times as much as half of the picture does."""
+
+STEP = 0.7
+"""A border is sharp where the pictures come to differ by such a share of that at once,"""
+
+ONE_SIDED = 0.35
+"""and in one picture only, where the step in the other one is at most such a share of the difference."""
+
+OUTLINED = 0.5
+"""Share of a spot's border that is sharp at least, and share of the sharp part that is in one picture only."""
+
+CLEARLY = 0.7
+"""Share of that part which is in the same picture, where that is the one that shows something."""
+
+BOTH = 0.002
+"""Both pictures show what the other one lacks where that takes so large a share of either at least."""
+
+STRICT = 0.001
+"""A strict second look takes no pictures for the same of which a larger share shows in one only."""
+
+CAPTION = 0.8
+"""Spots of which so large a share lies in one band may be a caption, whose bar shows less than what it hides,"""
+
+SMALL = 0.95
+"""unless so large a share lies in one box: a caption is longer than that."""
+
+NEAR = 5
+"""Pixels along each side of the square in which a border's two sides are averaged."""
+
+SAMPLED = 16
+"""Pixels of the side at which the change of light is fitted,"""
+
+FITS = 4
+"""so many times, each by"""
+
+KEPT = SAMPLED * SAMPLED * 4 // 5
+"""the pixels that fitted it best."""
+
+MIDDLE = 128.0
+"""Grey level from which gamma bends the others, and"""
+
+SPAN = 64.0
+"""levels by which it does so."""
+
+EDGE = 2
+"""Pixels along each edge that do not count: two pictures seldom end at the very same place."""
+
+Mask = npt.NDArray[np.uint8]
+Numbers = npt.NDArray[np.float64]
+
+DOT = np.ones((3, 3), np.uint8)
+"""The least spot; what is thinner is a border that lies a little beside the other picture's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """
+    What shows in only one of two pictures.
+
+    Attributes:
+        share: of the picture, 0 to 1.
+        moved: both pictures show what the other one lacks.
+    """
+
+    share: float
+    moved: bool
+
+
+NOTHING = Changes(0.0, moved=False)
+
+
+def changes(window: Grey, placed: Grey) -> Changes:
+    """Return what shows only in *window*, or only in what was *placed* on it, both (H, W), levels, equally sharp."""
+    lit = _lit(placed, window)
+    apart = window - lit
+    level = np.abs(apart)
+    limit = max(APART, NOISES * 1.4826 * float(np.median(level)))
+    inside = np.pad(np.ones(np.subtract(apart.shape, 2 * EDGE), np.bool_), EDGE)
+    lighter, darker = (
+        cv2.morphologyEx(((each > limit) & inside).astype(np.uint8), cv2.MORPH_OPEN, DOT) for each in (apart, -apart)
+    )
+    if not lighter.any() and not darker.any():
+        return NOTHING
+    same = cv2.morphologyEx((level <= limit / 2).astype(np.uint8), cv2.MORPH_OPEN, np.ones((NEAR, NEAR), np.uint8))
+    spots = np.concatenate([_spots(window, lit, lighter, same, limit), _spots(-window, -lit, darker, same, limit)])
+    return _told(spots)
+
+
+def _told(spots: Numbers) -> Changes:
+    """Return what *spots*, as _spots gives them, say together."""
+    own, other = spots[:, 0], spots[:, 1]
+    regions = spots[:, 2:]
+    everywhere = regions.sum(0)
+    sides = [regions[mine > CLEARLY * (own + other)].sum(0) for mine in (own, other)]
+    both = min(side.sum() for side in sides) > BOTH
+    return Changes(float(everywhere.sum()), moved=both and not _is_caption(everywhere, *sides))
+
+
+def _is_caption(everywhere: Numbers, own: Numbers, other: Numbers) -> bool:
+    """Return whether spots, as shares by region, may be a line of text: a thing that moved is in two places."""
+    share = everywhere.sum()
+    long = (CAPTIONS @ everywhere).max() >= CAPTION * share and (BOXES @ everywhere).max() < SMALL * share
+    own_columns, other_columns = (side.reshape(REGIONS, REGIONS).any(0) for side in (own, other))
+    return bool(long and (own_columns & other_columns).any())
+
+
+def _lit(whole: Grey, window: Grey) -> Grey:
+    """Return *whole* in the light of *window*: brightness, contrast and gamma, which may differ from side to side."""
+    few = [resized(each, SAMPLED, SAMPLED).ravel().astype(np.float64) for each in (whole, window)]
+    spread = np.linspace(-0.5, 0.5, SAMPLED)
+    terms = _terms((few[0] - MIDDLE) / SPAN, np.tile(spread, SAMPLED), np.repeat(spread, SAMPLED))
+    weights = np.ones_like(few[0])
+    for _ in range(FITS):
+        weighed = terms * weights
+        numbers = np.linalg.solve(weighed @ terms.T + 1e-3 * np.eye(len(terms)), weighed @ few[1])
+        apart = np.abs(few[1] - numbers @ terms)
+        weights = (apart <= max(np.partition(apart, KEPT)[KEPT], 2.0)).astype(np.float64)
+    flat, across, down, wide, high, both, gain, gain_across, gain_down, gamma = numbers.astype(np.float32)
+    height, width = whole.shape
+    x = np.linspace(-0.5, 0.5, width, dtype=np.float32)
+    y = np.linspace(-0.5, 0.5, height, dtype=np.float32)[:, None]
+    level = (whole - np.float32(MIDDLE)) * np.float32(1 / SPAN)
+    lit: Grey = level * gamma
+    lit += gain + gain_across * x + gain_down * y
+    lit *= level
+    lit += (flat + across * x + wide * x * x) + (down + both * x + high * y) * y
+    return lit
+
+
+def _terms(level: Numbers, x: Numbers, y: Numbers) -> Numbers:
+    """Return what the light of pixels of some *level* at *x* and *y*, each (N,), is a sum of, (10, N)."""
+    return np.stack([np.ones_like(x), x, y, x * x, y * y, x * y, level, x * level, y * level, level * level])
+
+
+def _spots(window: Grey, lit: Grey, mask: Mask, same: Mask, limit: float) -> Numbers:
+    """
+    Return the outlined spots of *mask*, where *window* is lighter than *lit*, (N, 2 + REGIONS * REGIONS).
+
+    Of each, how much of its border is a step in the one and in the other picture only, and how large a share of the
+    picture it takes in each region.
+    """
+    count, labels = cv2.connectedComponents(mask)
+    border = (mask > cv2.erode(mask, DOT)) & (_mean(same) > 0.1)
+    at = labels[border]
+    inner, outer = (_mean(each.astype(np.float32))[border] for each in (mask, same))
+    steps = [_mean(image * mask)[border] / inner - _mean(image * same)[border] / outer for image in (window, lit)]
+    apart = steps[0] - steps[1]
+    sharp = apart >= STEP * limit
+    own, other = (sharp & (np.abs(step) <= ONE_SIDED * apart) for step in (steps[1], steps[0]))
+    borders, sharps, owns, others = (
+        np.bincount(at, weights=each, minlength=count) for each in (np.ones_like(sharp), sharp, own, other)
+    )
+    outlined = (sharps > 0) & (sharps >= OUTLINED * borders) & (owns + others >= OUTLINED * sharps)
+    outlined[0] = False
+    height, width = mask.shape
+    rows = np.arange(height) * REGIONS // height
+    columns = np.arange(width) * REGIONS // width
+    region = rows[:, None] * REGIONS + columns
+    where = np.bincount((labels * REGIONS * REGIONS + region).ravel(), minlength=count * REGIONS * REGIONS)
+    shares = where.reshape(count, -1) / mask.size
+    return np.column_stack([owns, others, shares])[outlined]
+
+
+def _mean(image: npt.NDArray[np.float32] | Mask) -> Grey:
+    """Return the mean around each pixel."""
+    mean: Grey = cv2.blur(image.astype(np.float32), (NEAR, NEAR))
+    return mean
