@@ -63,9 +63,9 @@ def test_an_entry_comes_back_as_it_was(store: Store) -> None:
 
 def test_what_a_look_told_comes_back_as_it_was(store: Store) -> None:
     """What confirmed a copy, and which original a unique one resembles, survive bit by bit, whatever it is named."""
-    look = Look(0.1 + 0.2, 1.28, (-1 / 3, 5e-324), mirrored=True)
+    look = Look(0.1 + 0.2, 1.28, (-1 / 3, 5e-324), mirrored=True, changed=1 / 7)
     copy = entry("copy", "a", look=look)
-    uniques = [entry(f"u{n}", lookalike=Lookalike(uri, 1 / 3, -0.25)) for n, uri in enumerate(ODD_URIS)]
+    uniques = [entry(f"u{n}", lookalike=Lookalike(uri, 1 / 3, -0.25, 1 / 9)) for n, uri in enumerate(ODD_URIS)]
     store.put([copy, *uniques])
     assert store.get(["copy"]) == {"copy": copy}
     assert list(store.get([e.uri for e in uniques]).values()) == uniques

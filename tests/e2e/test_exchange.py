@@ -110,7 +110,7 @@ def test_another_rule_is_refused(twinlens: Twinlens, exported: Path, shared_phot
     assert twinlens("import", exported, "--uri", lite_uri, "--judge", "--json").rows[-1]["seen"] == 20
 
 
-@pytest.mark.parametrize("options", [("--no-second-look",), ("--radius", "0.005")])
+@pytest.mark.parametrize("options", [("--no-second-look",), ("--strict",), ("--radius", "0.005")])
 def test_a_rule_is_not_for_what_comes_back_as_it_was(
     twinlens: Twinlens, exported: Path, lite_uri: str, options: tuple[str, ...]
 ) -> None:

@@ -142,6 +142,18 @@ def test_a_collection_gets_another_encoder(
         store.remove(list(old), originals=True)
 
 
+def test_a_strict_collection_stays_strict(
+    twinlens: Twinlens, archive: list[Path], other_weights: Path, lite_uri: str, tmp_path: Path
+) -> None:
+    """Another encoder, and another file, make no other rule of it."""
+    twinlens("ingest", archive[1], "--uri", lite_uri, "--strict")
+    assert twinlens("migrate", "--re-encode", "--uri", lite_uri, "--weights", other_weights).code == 0
+    assert twinlens("migrate", "--uri", lite_uri, "--to", tmp_path / "other.db").code == 0
+    for uri in (lite_uri, str(tmp_path / "other.db")):
+        with closing(open_existing(uri, "images")) as store:
+            assert store.settings.strict
+
+
 def test_files_that_are_gone_are_named_and_nothing_is_switched(
     twinlens: Twinlens, archive: list[Path], other_weights: Path, lite_uri: str
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,49 @@ def test_a_collection_made_with_it_is_not_ingested_without(twinlens: Twinlens, b
     assert (result.code, result.err.count("\n")) == (2, 1)
     assert "leave out --no-second-look, or name another --collection" in result.err
     assert "a score of at least" in twinlens("status", "--uri", lite_uri).out
+
+
+@pytest.fixture
+def marked(tmp_path: Path) -> Path:
+    """Return a folder: a scene, and the same scene with a red disc laid on it."""
+    folder = tmp_path / "marked"
+    folder.mkdir()
+    scene = pictures.photo("coffee.png").copy()
+    pictures.save(scene, folder / "1-scene.png")
+    rows, columns = np.mgrid[-40:40, -40:40]
+    scene[100:180, 400:480][rows**2 + columns**2 < 1600] = (200, 30, 30)
+    pictures.save(scene, folder / "2-marked.png")
+    return folder
+
+
+def test_a_mark_is_seen_through_and_told(twinlens: Twinlens, marked: Path, lite_uri: str) -> None:
+    """A picture with a sticker on it is a copy, and its line says how much differs: 2 % of 400 x 600 pixels."""
+    result = twinlens("ingest", marked, "--uri", lite_uri, *RADIUS)
+    assert "1 unique, 1 copy" in result.out
+    assert re.search(r"2-marked\.png\n +of .*1-scene\.png  \(distance 0\.0\d+, (1\.\d|2\.\d) % differs\)", result.out)
+
+
+def test_a_strict_collection_takes_no_marked_picture(twinlens: Twinlens, marked: Path, lite_uri: str) -> None:
+    """There it is a lookalike, whatever its score; a picture without marks, made smaller, is a copy."""
+    pictures.save(pictures.photo("coffee.png")[::2, ::2], marked / "3-small.png")
+    *rows, summary = twinlens("ingest", marked, "--uri", lite_uri, *RADIUS, "--strict", "--json").rows
+    assert [row["original"] for row in rows] == [None, None, rows[0]["uri"]]
+    assert (rows[1]["lookalike"], rows[2]["changed"]) == (rows[0]["uri"], 0)
+    assert rows[1]["lookalike_score"] >= summary["config"]["min_score"]
+    assert 0.01 < rows[1]["lookalike_changed"] < 0.03
+    shown = twinlens("show", marked / "2-marked.png", "--uri", lite_uri).out
+    assert re.search(r"\d % differs: not a copy", shown)
+    assert "second look  strict: a score of at least 0." in twinlens("status", "--uri", lite_uri).out
+
+
+def test_a_collection_is_strict_from_the_start_or_never(twinlens: Twinlens, marked: Path, lite_uri: str) -> None:
+    """A later --strict is refused in one line; without a second look there is nothing that could be strict."""
+    twinlens("ingest", marked, "--uri", lite_uri)
+    result = twinlens("ingest", marked, "--uri", lite_uri, "--strict")
+    assert (result.code, result.err.count("\n")) == (2, 1)
+    assert "was made not to be strict, and keeps to it; leave out --strict" in result.err
+    result = twinlens("ingest", marked, "--uri", lite_uri + "2.db", "--strict", "--no-second-look")
+    assert (result.code, "leave out one of the two" in result.err) == (2, True)
 
 
 def test_a_query_may_go_without(twinlens: Twinlens, burst: Path, lite_uri: str, tmp_path: Path) -> None:

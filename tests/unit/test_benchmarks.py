@@ -8,6 +8,7 @@ import sys
 import tarfile
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pictures
 import pytest
@@ -17,6 +18,7 @@ SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 sys.path.append(str(SCRIPTS))
 
 import bench_files  # noqa: E402 - scripts are no package
+import bench_frames  # noqa: E402 - as above
 import bench_growth  # noqa: E402 - as above
 import bench_ingest  # noqa: E402 - as above
 import bench_scale  # noqa: E402 - as above
@@ -26,6 +28,8 @@ import indexes  # noqa: E402 - as above
 import measuring  # noqa: E402 - as above
 import peers  # noqa: E402 - as above
 import photos  # noqa: E402 - as above
+
+from model import load_encoder  # noqa: E402 - as above
 
 
 @pytest.fixture
@@ -218,6 +222,25 @@ def test_a_second_look_is_compared_round_by_round(tmp_path: Path) -> None:
     looking = [measuring.Spent(3.0, 6.0, 1.0), measuring.Spent(2.2, 2.0, 1.0)]
     alone = [measuring.Spent(2.0, 4.0, 1.0), measuring.Spent(2.0, 2.0, 1.0)]
     assert "at 10 entries, by round: wall 1.10, 1.50; CPU 1.00, 1.50" in bench_growth.compared(10, looking, alone)
+
+
+def test_frames_are_told_by_what_has_moved(tmp_path: Path) -> None:
+    """Of a scene, the same under more light, and with a disc on it: two are the same, and strictly so; one is not."""
+    scene = pictures.photo("coffee.png")
+    marked, lit = scene.copy(), np.clip(scene * 1.1, 0, 255).astype(np.uint8)
+    rows, columns = np.mgrid[-40:40, -40:40]
+    marked[100:180, 400:480][rows**2 + columns**2 < 1600] = (200, 30, 30)
+    video = cv2.VideoWriter(str(tmp_path / "a.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 2, scene.shape[1::-1])
+    for frame in (scene, lit, marked):
+        video.write(np.ascontiguousarray(frame[:, :, ::-1]))
+    video.release()
+    encoder = load_encoder(device="cpu")
+    found = [bench_frames.seen(encoder, pixels) for pixels in bench_frames.frames(tmp_path / "a.avi", 0.5)]
+    near = list(bench_frames.compared(encoder, found))
+    assert [(pair.confirmed, pair.strict) for pair in near] == [(True, True), (True, False), (True, False)]
+    assert near[0].moved < 0.001
+    assert 0.01 < near[1].moved < 0.03
+    assert [row[1:] for row in bench_frames.rows(near)] == [["1", "1", "1"], ["0"] * 3, ["2", "2", "0"], ["0"] * 3]
 
 
 def test_edited_files_are_asked_for_under_names_of_their_own(tmp_path: Path) -> None:

@@ -31,11 +31,11 @@ COPY = Entry(
     exact=True,
     descriptor=VECTOR,
     thumbnail=bytes(range(256)),
-    look=Look(0.1 + 0.2, 1.28, (-1 / 3, 5e-324), mirrored=True),
+    look=Look(0.1 + 0.2, 1.28, (-1 / 3, 5e-324), mirrored=True, changed=1 / 9),
     missing_since=17,
 )
 UNIQUE = dataclasses.replace(
-    COPY, uri="u", original=None, distance=None, exact=False, look=None, lookalike=Lookalike("l", 1 / 7, -0.25)
+    COPY, uri="u", original=None, distance=None, exact=False, look=None, lookalike=Lookalike("l", 1 / 7, -0.25, 0.1)
 )
 
 
@@ -56,6 +56,20 @@ def test_every_field_comes_back_as_it_was(tmp_path: Path) -> None:
     (file,) = files_of([exported(tmp_path / "all.parquet", [COPY, UNIQUE, plain])])
     assert [bits(entry) for entry in entries_in([file])] == [bits(COPY), bits(UNIQUE), bits(plain)]
     assert settings_in(file) == SETTINGS
+
+
+def test_files_of_before_changes_were_told_come_back(tmp_path: Path) -> None:
+    """A collection exported before anything was told of what changed lacks three names, and is taken all the same."""
+    table = pq.read_table(exported(tmp_path / "new.parquet", [COPY, UNIQUE]))
+    metadata = {name: text for name, text in table.schema.metadata.items() if name != b"twinlens.max_changed"}
+    pq.write_table(
+        table.drop(["changed", "lookalike_changed"]).replace_schema_metadata(metadata), tmp_path / "old.parquet"
+    )
+    (file,) = files_of([tmp_path / "old.parquet"])
+    assert settings_in(file) == SETTINGS
+    copy, unique = entries_in([file])
+    assert copy == dataclasses.replace(COPY, look=dataclasses.replace(COPY.look, changed=0.0))
+    assert unique == dataclasses.replace(UNIQUE, lookalike=dataclasses.replace(UNIQUE.lookalike, changed=0.0))
 
 
 def test_no_field_is_left_out() -> None:
