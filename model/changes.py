@@ -56,7 +56,7 @@ NEAR = 5
 SAMPLED = 16
 """Pixels of the side at which the change of light is fitted,"""
 
-FITS = 4
+FITS = 3
 """so many times, each by"""
 
 KEPT = SAMPLED * SAMPLED * 4 // 5
@@ -100,7 +100,7 @@ def changes(window: Grey, placed: Grey) -> Changes:
     lit = _lit(placed, window)
     apart = window - lit
     level = np.abs(apart)
-    limit = max(APART, NOISES * 1.4826 * float(np.median(level)))
+    limit = max(APART, NOISES * 1.4826 * float(np.partition(level.ravel(), level.size // 2)[level.size // 2]))
     inside = np.pad(np.ones(np.subtract(apart.shape, 2 * EDGE), np.bool_), EDGE)
     lighter, darker = (
         cv2.morphologyEx(((each > limit) & inside).astype(np.uint8), cv2.MORPH_OPEN, DOT) for each in (apart, -apart)

@@ -29,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model.changes import STRICT, changes
-from model.grey import Grey, blurred, detail_of, resized
+from model.grey import Grey, blurred, resized
 from model.pages import OVERALL, SHARP, overall
 from model.regions import weakest
 from model.thumbnail import (
@@ -231,10 +231,12 @@ def _compared(best: _Try, free: tuple[int, ...]) -> tuple[float, float, _Try]:
     original = best.whole if best.zoomed else best.window
     page = original.page  # not of the new picture: too much light makes a page of a photograph
     window, whole = _evenly_dense(*_chosen(best.window, best.whole, finest=page), best.place)
-    score = _agreement(best, window, whole)
+    sharp = _equally_sharp(window, whole, best.place)
+    score = _agreement(best, *sharp)
     if best.correlation >= FITTING and score >= NEARLY and (page or score < MIN_SCORE):
         best = replace(best, place=_refined(finely(window), finely(whole), best, free)[1])
-        score = _agreement(best, window, whole)
+        sharp = _equally_sharp(window, whole, best.place)
+        score = _agreement(best, *sharp)
     if free != UPRIGHT:
         score -= FREEDOM
     if page and score >= MIN_SCORE:
@@ -243,7 +245,7 @@ def _compared(best: _Try, free: tuple[int, ...]) -> tuple[float, float, _Try]:
         score = min(score, MIN_SCORE + agreement - OVERALL)
     if score < MIN_SCORE:
         return score, 0.0, best
-    changed = changes(*_equally_sharp(window, whole, best.place))
+    changed = changes(*sharp)
     return score - MOVED * changed.moved, changed.share, best
 
 
@@ -433,10 +435,9 @@ def _equally_sharp(window: Grey, whole: Grey, place: Place) -> tuple[Grey, Grey]
     return blurred(window, _blur(FINEST, place)), blurred(_placed(whole, place, *window.shape), FINEST)
 
 
-def _agreement(best: _Try, window: Grey, whole: Grey) -> float:
-    """Return how well *window* agrees, where it agrees least, with what of *whole* lies at the *best* place."""
-    placed = _placed(whole, best.place, *window.shape)
-    score = weakest(detail_of(window, _blur(FINEST, best.place), WIDE), detail_of(placed, FINEST, WIDE))
+def _agreement(best: _Try, window: Grey, placed: Grey) -> float:
+    """Return how well *window* agrees, where it agrees least, with what was *placed* on it from the *best* place."""
+    score = weakest(*(each - blurred(each, WIDE) for each in (window, placed)))
     colour = _placed(best.whole.colour, best.place, REGIONS, REGIONS)
     return min(score, _colour_agreement(best.window.colour, colour))
 
