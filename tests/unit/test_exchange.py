@@ -16,7 +16,7 @@ from indexer.exchange.collection import entries_in, files_of, settings_in, write
 from indexer.exchange.shards import Encoded, is_same
 from indexer.records import Entry, Failure, ImageRecord, Look, Lookalike, Settings
 
-SETTINGS = Settings("network@1", 3, 0.01, second_look=True, inner_radius=0.1 + 0.2, min_score=0.72, method="regions-5")
+SETTINGS = Settings("network@1", 3, 0.01, second_look=True, inner_radius=0.1 + 0.2, min_score=0.72, method="regions-6")
 VECTOR = np.array([0.1, -1e-42, 3e38], np.float32)
 COPY = Entry(
     uri="scans.tar!/Ünïcödé \n'猫'.jpg",
