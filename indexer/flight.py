@@ -20,35 +20,43 @@ class Shelf:
 
     def __init__(self, radius: float) -> None:
         self._radius = radius
-        self._uris: list[str] = []
-        self._thumbnails: list[bytes] = []
+        self._places: dict[str, int] = {}
+        self._items: list[tuple[str, bytes]] = []
         self._rows: npt.NDArray[np.float64] = np.empty((0, 0))
+        self._squares: npt.NDArray[np.float64] = np.empty(0)
 
     def add(self, uri: str, vector: Vector, thumbnail: bytes = b"") -> None:
         """Put *vector*, float32 (D,), on the shelf, in place of the one at *uri* if there is one."""
         self.drop(uri)
-        count = len(self._uris)
+        count = len(self._items)
         if count == len(self._rows):
-            grown = np.empty((max(16, 2 * count), len(vector)))
-            grown[:count] = self._rows if count else 0.0
-            self._rows = grown
+            rows, squares = np.zeros((max(16, 2 * count), len(vector))), np.zeros(max(16, 2 * count))
+            rows[:count], squares[:count] = self._rows if count else 0.0, self._squares
+            self._rows, self._squares = rows, squares
         self._rows[count] = vector
-        self._uris.append(uri)
-        self._thumbnails.append(thumbnail)
+        self._squares[count] = metric.square(self._rows[count])
+        self._places[uri] = count
+        self._items.append((uri, thumbnail))
 
     def drop(self, uri: str) -> None:
         """Take away the one at *uri*, if there is one."""
-        if uri in self._uris:
-            at = self._uris.index(uri)
-            self._rows[at], self._uris[at], self._thumbnails[at] = np.inf, "", b""
+        at = self._places.pop(uri, None)
+        if at is not None:
+            self._rows[at], self._squares[at], self._items[at] = 0.0, np.inf, ("", b"")
 
     def near(self, query: Vector) -> list[Match]:
         """Return those that lie strictly within the radius of *query*, float32 (D,)."""
-        if not self._uris:
+        count = len(self._items)
+        if not count:
             return []
-        found = metric.distances(query, self._rows[: len(self._uris)])
-        inside = np.flatnonzero(metric.inside(found, self._radius))
-        return [Match(self._uris[at], float(found[at]), self._thumbnails[at]) for at in inside]
+        likely = metric.maybe_inside(query, self._rows[:count], self._squares[:count], self._radius)
+        found = metric.distances(query, self._rows[likely])
+        matches = zip(likely, found, strict=True)
+        return [
+            Match(self._items[at][0], float(apart), self._items[at][1])
+            for at, apart in matches
+            if metric.inside(apart, self._radius)
+        ]
 
 
 class Originals:
