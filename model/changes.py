@@ -50,6 +50,9 @@ CAPTION = 0.8
 SMALL = 0.95
 """unless so large a share lies in one box: a caption is longer than that."""
 
+LONG = 3
+"""Columns of regions from the first to the last that a letter or word takes, but no thing that moved."""
+
 NEAR = 5
 """Pixels along each side of the square in which a border's two sides are averaged."""
 
@@ -123,11 +126,22 @@ def _told(spots: Numbers) -> Changes:
 
 
 def _is_caption(everywhere: Numbers, own: Numbers, other: Numbers) -> bool:
-    """Return whether spots, as shares by region, may be a line of text: a thing that moved is in two places."""
+    """
+    Return whether spots, as shares by region, may be a line of text.
+
+    What moved along such a line was on one side and is on the other now, and is not long itself.
+    """
     share = everywhere.sum()
-    long = (CAPTIONS @ everywhere).max() >= CAPTION * share and (BOXES @ everywhere).max() < SMALL * share
-    own_columns, other_columns = (side.reshape(REGIONS, REGIONS).any(0) for side in (own, other))
-    return bool(long and (own_columns & other_columns).any())
+    if (CAPTIONS @ everywhere).max() < CAPTION * share or (BOXES @ everywhere).max() >= SMALL * share:
+        return False
+    (first, last), (other_first, other_last) = sorted(map(_extent, (own, other)))
+    return last >= other_first or max(last - first, other_last - other_first) >= LONG
+
+
+def _extent(side: Numbers) -> tuple[int, int]:
+    """Return the first and the last column of regions that has a share."""
+    columns = np.flatnonzero(side.reshape(REGIONS, REGIONS).any(0))
+    return int(columns[0]), int(columns[-1])
 
 
 def _lit(whole: Grey, window: Grey) -> Grey:
