@@ -58,7 +58,7 @@ class Limits:
 
     workers: int = os.cpu_count() or 1
     readers: int = 4
-    batch: int = 256
+    batch: int = 512
     held_bytes: int = 64 * 2**20
 
 

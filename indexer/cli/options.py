@@ -49,7 +49,7 @@ _REPORT: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--batch-size",
         type=click.IntRange(1, 4096),
-        default=256,
+        default=512,
         show_default=True,
         help="Images per search.",
     ),
@@ -155,7 +155,7 @@ def tuning(options: dict[str, Any]) -> Tuning:
     from indexer.sources import SourceOptions  # noqa: PLC0415 - as above
     from indexer.stream import Limits  # noqa: PLC0415 - as above
 
-    limits = Limits(workers=options["threads"] or os.cpu_count() or 1, batch=options.get("batch_size", 256))
+    limits = Limits(workers=options["threads"] or os.cpu_count() or 1, batch=options.get("batch_size", 512))
     chosen = {"include": "include", "exclude": "exclude", "null_separated": "null"}
     sources = SourceOptions(**{name: options[option] for name, option in chosen.items() if option in options})
     return Tuning(limits, options.get("max_pixels", MAX_PIXELS), sources)

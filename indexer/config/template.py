@@ -37,7 +37,7 @@ keep = 30                       # older runs are deleted
 # max_seconds = 14400           # a run takes no more images after so long; the next one goes on
 # max_images = 100000           # or after so many new or changed ones
 # threads = 4                   # that encode; all cores without it
-# batch_size = 256
+# batch_size = 512
 # max_pixels = 200000000        # images with more are rejected
 
 [vanish]

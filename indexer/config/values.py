@@ -108,7 +108,7 @@ class Limited:
     max_seconds: float | None = _key(SECONDS)
     max_images: int | None = _key(whole(1))
     threads: int | None = _key(whole(1, 1024))
-    batch_size: int = _key(whole(1, 4096), 256)
+    batch_size: int = _key(whole(1, 4096), 512)
     max_pixels: int = _key(whole(1), 200_000_000)
 
 

@@ -242,7 +242,7 @@ class LiteCollection(Collection):
 
     def most_queries(self, dim: int) -> int:
         """Return how many vectors one search may carry within SEARCH_BYTES."""
-        return max(1, min(256, SEARCH_BYTES // (8 * dim * max(1, self._notes.unindexed))))
+        return max(1, min(512, SEARCH_BYTES // (8 * dim * max(1, self._notes.unindexed))))
 
     def count(self, partition: str) -> int:
         """Return the exact number of rows of *partition* (Lite's `count(*)` ignores partitions)."""

@@ -183,7 +183,7 @@ def test_queries_are_split_by_what_is_not_indexed(lite_uri: str) -> None:
         assert found(store, 500) == [f"{n}" for n in range(500)]
         few = store.get([f"{n}" for n in range(12)]).values()
         store.put([dataclasses.replace(entry, width=2) for entry in few])
-        assert table.most_queries(128) == 256
+        assert table.most_queries(128) == 512
 
 
 def test_a_write_whose_wait_was_cut_short_is_found_by_its_bytes(lite_uri: str) -> None:
