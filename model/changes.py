@@ -182,7 +182,7 @@ def _spots(window: Grey, lit: Grey, mask: Mask, same: Mask, limit: float) -> Num
     count, labels = cv2.connectedComponents(mask)
     border = (mask > cv2.erode(mask, DOT)) & (_mean(same) > 0.1)
     at = labels[border]
-    inner, outer = (_mean(each.astype(np.float32))[border] for each in (mask, same))
+    inner, outer = (_mean(each)[border] for each in (mask, same))
     steps = [_mean(image * mask)[border] / inner - _mean(image * same)[border] / outer for image in (window, lit)]
     apart = steps[0] - steps[1]
     sharp = apart >= STEP * limit
@@ -191,14 +191,16 @@ def _spots(window: Grey, lit: Grey, mask: Mask, same: Mask, limit: float) -> Num
         np.bincount(at, weights=each, minlength=count) for each in (np.ones_like(sharp), sharp, own, other)
     )
     outlined = (sharps > 0) & (sharps >= OUTLINED * borders) & (owns + others >= OUTLINED * sharps)
-    outlined[0] = False
-    height, width = mask.shape
-    rows = np.arange(height) * REGIONS // height
-    columns = np.arange(width) * REGIONS // width
-    region = rows[:, None] * REGIONS + columns
-    where = np.bincount((labels * REGIONS * REGIONS + region).ravel(), minlength=count * REGIONS * REGIONS)
-    shares = where.reshape(count, -1) / mask.size
-    return np.column_stack([owns, others, shares])[outlined]
+    outlined[0] = False  # what is no spot
+    return np.column_stack([owns, others, _by_region(labels, count)])[outlined]
+
+
+def _by_region(labels: npt.NDArray[np.int32], count: int) -> Numbers:
+    """Return how large a share of the picture each of *count* labels, (H, W), takes in each region, (count, R * R)."""
+    height, width = labels.shape
+    rows, columns = (np.arange(side) * REGIONS // side for side in (height, width))
+    places = labels * REGIONS * REGIONS + rows[:, None] * REGIONS + columns
+    return np.bincount(places.ravel(), minlength=count * REGIONS * REGIONS).reshape(count, -1) / labels.size
 
 
 def _mean(image: npt.NDArray[np.float32] | Mask) -> Grey:
