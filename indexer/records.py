@@ -140,7 +140,7 @@ class Lookalike:
         uri: the original.
         distance: Euclidean.
         score: see Look, as the next one.
-        changed: above 0 only where the score alone would not have refuted it.
+        changed: likewise; above 0 only where it was refuted for that, or because something had moved.
 
     """
 

@@ -87,7 +87,7 @@ class Changes:
     What shows in only one of two pictures.
 
     Attributes:
-        share: of the picture, 0 to 1.
+        share: of what both show of the scene, 0 to 1.
         moved: both pictures show what the other one lacks.
     """
 
@@ -121,7 +121,7 @@ def _told(spots: Numbers) -> Changes:
     regions = spots[:, 2:]
     everywhere = regions.sum(0)
     sides = [regions[mine > CLEARLY * (own + other)].sum(0) for mine in (own, other)]
-    both = min(side.sum() for side in sides) > BOTH
+    both = bool(min(side.sum() for side in sides) > BOTH)
     return Changes(float(everywhere.sum()), moved=both and not _is_caption(everywhere, *sides))
 
 
@@ -191,7 +191,6 @@ def _spots(window: Grey, lit: Grey, mask: Mask, same: Mask, limit: float) -> Num
         np.bincount(at, weights=each, minlength=count) for each in (np.ones_like(sharp), sharp, own, other)
     )
     outlined = (sharps > 0) & (sharps >= OUTLINED * borders) & (owns + others >= OUTLINED * sharps)
-    outlined[0] = False  # what is no spot
     return np.column_stack([owns, others, _by_region(labels, count)])[outlined]
 
 

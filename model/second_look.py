@@ -149,8 +149,8 @@ class Look:
         shift: where the centre of the picture that lies within the other is, from the other's centre: (x, y) as
             shares of the other's width and height. Of a mirrored picture, after it was mirrored back.
         mirrored: the new picture is a mirror image.
-        changed: share of the picture in which one of the two shows something that the other one lacks, 0 to 1; it is
-            looked for only where the rest would confirm, and else 0.
+        changed: share of the part that both show in which one shows something that the other one lacks, 0 to 1; in
+            grey. It is looked for only where the rest reaches MIN_SCORE, and else 0.
     """
 
     score: float

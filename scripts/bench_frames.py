@@ -16,6 +16,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -32,6 +33,9 @@ from model.whole import view_of
 
 BACK = 20
 """Each frame is compared with so many before it."""
+
+AT_ONCE = 16
+"""Frames that are held as they are."""
 
 MOVED = 20
 """Grey levels by which a pixel differs, 320 to a row, where something has moved."""
@@ -60,6 +64,8 @@ class Near:
 def frames(path: Path, every: float) -> Iterator[Pixels]:
     """Yield a frame of the video at *path*, uint8 RGB (H, W, 3), *every* so many seconds."""
     video = cv2.VideoCapture(str(path))
+    if not video.isOpened():
+        sys.exit(f"{path} is no video that OpenCV can read; check its name")
     step = max(1, round((video.get(cv2.CAP_PROP_FPS) or 25) * every))
     number = 0
     while video.grab():
@@ -113,7 +119,10 @@ def main() -> None:
     total = 0
     with ThreadPoolExecutor(2) as pool:
         for path in options.videos:
-            found = list(pool.map(lambda pixels: seen(encoder, pixels), frames(path, options.every)))
+            found: list[Frame] = []
+            stream = frames(path, options.every)
+            while some := list(islice(stream, AT_ONCE)):
+                found += pool.map(lambda pixels: seen(encoder, pixels), some)
             total += len(found)
             pairs += compared(encoder, found)
     print(f"{total:,} frames of {len(options.videos):,} videos\n")

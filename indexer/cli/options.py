@@ -100,8 +100,8 @@ rule_options = _all(
     click.option(
         "--strict",
         is_flag=True,
-        help="Take pictures for different where something shows in one only, as a caption or a thing that moved;"
-        " for a new collection.",
+        help="Take pictures for different where a spot of the part that both show is in one only, as a logo or a thing"
+        " that moved; for a new collection.",
     ),
 )
 

@@ -60,5 +60,5 @@ def _about_look(settings: Settings) -> str:
         return "no, the radius alone decides"
     score = f"a score of at least {settings.min_score:g}"
     if settings.strict:
-        return f"strict: {score}, and at most {settings.max_changed:.1%} of a picture in one of the two only"
+        return f"strict: {score}, and at most {settings.max_changed * 100:g} % in one of two pictures only"
     return f"{score}; none is taken below distance {settings.inner_radius:.4f}"

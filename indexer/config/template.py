@@ -13,7 +13,7 @@ uri = "twinlens.db"             # a Milvus Lite path that ends in .db, or a serv
 name = "images"
 # radius = 0.01                 # for a new collection only
 # second_look = true            # likewise
-# strict = false                # likewise; true: what shows in one picture only, as a caption or an arm that moved,
+# strict = false                # likewise; true: a spot that is in one picture only, as a logo or an arm that moved,
                                 # makes it another picture: for frames of a camera that stands still
 
 # One table for each source. They are read from the lowest priority number on, and within one in the order of

@@ -44,7 +44,7 @@ class Collection:
         name: its name there.
         radius: Euclidean, for a new collection; None: the encoder's.
         second_look: whether a new collection confirms what lies within the radius; None: it does.
-        strict: whether in a new collection captions, and what moved, make another picture; None: they do not.
+        strict: whether in a new collection a logo, or what moved, makes another picture; None: they do not.
 
     """
 

@@ -13,7 +13,7 @@ from indexer import encode, sources
 from indexer.config import BatchConfig
 from indexer.errors import ConfigError, ExitCode, ImageError, SourceError, TwinlensError
 from indexer.jobs.around import opened, selections_of
-from indexer.jobs.index import Where
+from indexer.jobs.index import Where, settings_for
 from indexer.report.text import printable, said
 from indexer.sources import Selection, glance, problem_of
 from indexer.store.door import is_server, shown
@@ -86,6 +86,8 @@ def _collection(config: BatchConfig, where: Where) -> str:
     place = f"{where.collection} at {shown(where.uri)}"
     if not has_collection(where.uri, where.collection, **where.reach):
         encoder = encode.load(config.encoder.weights, config.encoder.device)
+        wanted = config.collection
+        settings_for(encoder.spec, wanted.radius, wanted.second_look, wanted.strict)  # refuses what cannot be
         if not is_server(where.uri):
             _must_be_writable(Path(where.uri))
         return f"{place}: none is there, the first run makes it with {encoder.spec.fingerprint}"

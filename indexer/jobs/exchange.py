@@ -79,6 +79,11 @@ def open_for(files: Sequence[ParquetFile], where: Where) -> Store:
 
 
 def _refuse_other(found: Settings, wanted: Settings, here: str, there: str) -> None:
+    if found.strict != wanted.strict:
+        is_, is_there = ("is", "is not") if found.strict else ("is not", "is")
+        raise ConfigError(
+            f"{here} {is_} strict, {there} {is_there}; name another --collection, or judge the images anew with --judge"
+        )
     theirs = asdict(wanted)
     for name, value in asdict(found).items():
         if value != theirs[name]:

@@ -201,8 +201,8 @@ def open_index(  # noqa: PLR0913 - options by name
         radius: Euclidean; only for a collection that is made now. By default the encoder's, 0.01.
         second_look: whether a look at the pictures must confirm what lies within the radius; as said, only for a
             collection that is made now. By default it must.
-        strict: whether pictures are no copies where something shows in one of the two only: a caption, a thing that
-            moved; as said, only for a collection that is made now. By default that is seen through.
+        strict: whether pictures are no copies where a spot of the part that both show is in one only: a logo, a thing
+            that moved; as said, only for a collection that is made now. By default that is seen through.
         create: whether to make the collection.
         weights: another encoder's file.
         device: `auto`, `cpu` or `cuda`.

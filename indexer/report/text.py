@@ -12,6 +12,9 @@ from indexer.summary import RunSummary
 _ZOOM_WORTH_SAYING = 0.03
 """Smaller changes of scale are within what a second look measures."""
 
+_WORTH_A_NUMBER = 0.0005
+"""Smaller shares of a picture would be told as 0.0 %."""
+
 _WHILE_S = 1.0
 """Of shorter runs, the stages tell nothing."""
 
@@ -86,7 +89,9 @@ def _changes(verdict: Verdict) -> list[str]:
 
 def _differs(changed: float | None) -> list[str]:
     """Return how much of two pictures shows something in one only, where anything does."""
-    return [f"{changed:.1%} differs".replace("%", " %")] if changed else []
+    if not changed:
+        return []
+    return [f"{changed:.1%} differs".replace("%", " %") if changed >= _WORTH_A_NUMBER else "a spot differs"]
 
 
 def printable(text: str) -> str:

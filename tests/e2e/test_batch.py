@@ -227,6 +227,7 @@ def test_a_held_collection_is_not_touched(archive: Path, lite_uri: str) -> None:
         ('[reports]\nfolder = "twinlens.toml"\n', 3, "is no folder"),
         ('[metrics]\nfile = "nowhere/t.prom"\n', 3, "there is no folder"),
         ('[encoder]\nweights = "nowhere.onnx"\n', 2, "nowhere.onnx"),
+        ("[collection]\nsecond_look = false\nstrict = true\n", 2, "leave out one of the two"),
     ],
 )
 def test_check_finds_what_a_run_would_miss(twinlens: Twinlens, archive: Path, text: str, code: int, said: str) -> None:

@@ -127,6 +127,20 @@ def test_a_collection_is_strict_from_the_start_or_never(twinlens: Twinlens, mark
     assert (result.code, "leave out one of the two" in result.err) == (2, True)
 
 
+def test_what_was_exported_goes_back_to_a_collection_that_is_as_strict(
+    twinlens: Twinlens, marked: Path, lite_uri: str, tmp_path: Path
+) -> None:
+    """Another one refuses it, import and migrate alike, in a line that says why."""
+    other = str(tmp_path / "other.db")
+    twinlens("ingest", marked, "--uri", lite_uri, "--strict")
+    twinlens("ingest", marked, "--uri", other)
+    twinlens("export", tmp_path / "strict.parquet", "--uri", lite_uri)
+    result = twinlens("import", tmp_path / "strict.parquet", "--uri", other)
+    assert (result.code, "the collection images is not strict" in result.err) == (2, True)
+    result = twinlens("migrate", "--uri", lite_uri, "--to", other)
+    assert (result.code, "confirms copies by other numbers than images" in result.err) == (2, True)
+
+
 def test_a_query_may_go_without(twinlens: Twinlens, burst: Path, lite_uri: str, tmp_path: Path) -> None:
     """Nothing is written, so each query may choose."""
     twinlens("ingest", burst / "1-scene.png", "--uri", lite_uri, *RADIUS)

@@ -239,6 +239,25 @@ def test_a_thing_that_moved_is_no_copy(photos: Mapping[str, Pixels], to: tuple[f
         assert look(before, scene).score >= MIN_SCORE
 
 
+@pytest.mark.parametrize(
+    ("name", "seed"), [("astronaut", 7), ("astronaut", 58), ("cat", 17), ("cat", 21), ("coffee", 27)]
+)
+def test_a_caption_is_no_thing_that_moved(photos: Mapping[str, Pixels], name: str, seed: int) -> None:
+    """A line whose bar shows less than what it hides seems to have left one place for another, but is too long."""
+    captioned = FAMILIES["caption"](photos[name], np.random.default_rng(seed), 1.0)
+    assert look(captioned, photos[name]).score >= MIN_SCORE
+
+
+def test_what_is_laid_on_a_picture_is_told_in_another_light(photos: Mapping[str, Pixels]) -> None:
+    """A disc counts as much where gamma and a light from one side changed all the rest, which counts for nothing."""
+    scene = photos["coffee"]
+    light = np.linspace(0.75, 1, scene.shape[1])[:, None]
+    lit = (255 * (scene / 255) ** 0.8 * light).astype(np.uint8)
+    share = np.pi / 100 * scene.shape[0] / scene.shape[1]
+    assert look(lit, scene).changed == 0
+    assert 0.4 * share < look(placed(photos["rocket"], lit, 0.5, 0.4), scene).changed < 1.2 * share
+
+
 def test_what_shows_in_one_picture_only_is_told(photos: Mapping[str, Pixels]) -> None:
     """A disc of 2 % of the picture is told as about so much, and nothing of a copy in another light."""
     for scene in (photos["coffee"], photos["astronaut"]):
