@@ -147,6 +147,7 @@ def _spec(config: ExportConfig, scale: float = 1.0) -> EncoderSpec:
         std=(128.0, 128.0, 128.0),
         scale=scale,
         radius=DEFAULT_RADIUS,
+        inner_radius=0.0,
         headroom=config.headroom,
         weights_bytes=0,
         weights_sha256="",
@@ -200,7 +201,7 @@ def _loaded(path: Path) -> dict[str, torch.Tensor]:
 
 def _pooler(network: SiameseEncoder, spec: EncoderSpec) -> Describe:
     """Return a function from pixels to pooled features, computed as serving computes them."""
-    session = open_session(to_onnx(network, spec.input_size, pooled_only=True))
+    session = open_session(to_onnx(network, spec, pooled_only=True))
 
     def pooled(pixels: npt.NDArray[np.uint8], /) -> npt.NDArray[np.float32]:
         return run_one(session, preprocess(pixels, spec))

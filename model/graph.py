@@ -1,6 +1,9 @@
 """
 The network written as an ONNX graph, and its weights read back.
 
+The graph begins with the pixels themselves. That they are normalised is written as what an 8-bit number stands for, so
+that a network of 8-bit numbers takes them as they are.
+
 Weights are stored as float16 and cast to float32 as the file is loaded: half the size, and the arithmetic is
 float32 on every machine. Each initializer bears the name of the torch parameter that it holds.
 The same network always gives the same bytes.
@@ -47,6 +50,13 @@ class _Graph:
         self.weights.append(numpy_helper.from_array(values.astype(np.float16), name))
         return self.add("Cast", name, to=TensorProto.FLOAT)
 
+    def normalised(self, spec: EncoderSpec) -> str:
+        (mean,), (std,) = set(spec.mean), set(spec.std)  # one step for all channels: else no 8-bit layer could begin
+        self.weights.append(numpy_helper.from_array(np.array(1 / std, np.float32), f"{INPUT}.step"))
+        self.weights.append(numpy_helper.from_array(np.array(mean, np.uint8), f"{INPUT}.zero"))
+        x_BCHW = self.add("Transpose", INPUT, perm=[0, 3, 1, 2])  # noqa: N806 - the suffix is the shape
+        return self.add("DequantizeLinear", x_BCHW, f"{INPUT}.step", f"{INPUT}.zero")
+
     def conv(self, x: str, name: str, layer: SameConv) -> str:
         weight = self.weight(f"{name}.weight", layer.weight.detach().numpy())
         assert layer.bias is not None
@@ -69,9 +79,9 @@ class _Graph:
         return self.add("Pow", mean, self.constant(1 / power))
 
 
-def _pool(graph: _Graph, network: SiameseEncoder) -> str:
+def _pool(graph: _Graph, network: SiameseEncoder, x: str) -> str:
     """Walk the trunk as its forward pass does; return the pooled features."""
-    x, power, pooled = graph.relu6(graph.conv(INPUT, "stem", network.stem)), network.layout.power, []
+    x, power, pooled = graph.relu6(graph.conv(x, "stem", network.stem)), network.layout.power, []
     for index, block in enumerate(network.blocks):
         x, wide = graph.block(x, f"blocks.{index}", block)
         if index in network.layout.taps:
@@ -89,17 +99,18 @@ def _describe(graph: _Graph, network: SiameseEncoder, features: str) -> str:
     return graph.add("Mul", graph.add("Div", z, length), graph.constant(float(network.scale)))
 
 
-def to_onnx(network: SiameseEncoder, size: int, *, pooled_only: bool = False) -> bytes:
+def to_onnx(network: SiameseEncoder, spec: EncoderSpec, *, pooled_only: bool = False) -> bytes:
     """
-    Return an ONNX model, without metadata, for one normalised image: float32 (1, 3, size, size) -> (1, D).
+    Return an ONNX model, without metadata, for one image as `preprocess` leaves it: uint8 (1, S, S, 3) -> (1, D).
 
-    With *pooled_only* it ends at the pooled features, (1, F), that the whitening is fitted on.
+    Of *spec* it needs the input's size, mean and std. With *pooled_only* it ends at the pooled features, (1, F), that
+    the whitening is fitted on.
     """
     graph = _Graph()
-    out, width = _pool(graph, network), network.pooled_features
+    out, width = _pool(graph, network, graph.normalised(spec)), network.pooled_features
     if not pooled_only:
         out, width = _describe(graph, network, out), network.layout.dim
-    image = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, [1, 3, size, size])
+    image = helper.make_tensor_value_info(INPUT, TensorProto.UINT8, [1, spec.input_size, spec.input_size, 3])
     result = helper.make_tensor_value_info(out, TensorProto.FLOAT, [1, width])
     drawn = helper.make_graph(graph.nodes, "twinlens", [image], [result], graph.weights)
     model = helper.make_model(drawn, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="twinlens")
@@ -114,7 +125,7 @@ def write(path: Path, network: SiameseEncoder, spec: EncoderSpec) -> EncoderSpec
 
     A protobuf message may be the sum of its parts: the metadata are appended, so the bytes before them stay put.
     """
-    return write_body(path, to_onnx(network, spec.input_size), spec)
+    return write_body(path, to_onnx(network, spec), spec)
 
 
 def write_body(path: Path, body: bytes, spec: EncoderSpec) -> EncoderSpec:

@@ -2,7 +2,8 @@
 Pixels to what the network sees: the one function that serving and training both call.
 
 The square is reached in one step by an antialiased filter, however large or narrow the image is:
-how much noise survives the reduction is part of the model, so the filter's name is in the spec.
+how much noise survives the reduction is part of the model, so the filter's name is in the spec. What is left of
+preprocessing, the network's graph does itself.
 """
 
 from __future__ import annotations
@@ -13,13 +14,20 @@ from PIL import Image  # noqa: TID251 - one of Pillow's doors
 
 from model.spec import EncoderSpec
 
+Square = npt.NDArray[np.uint8]
+"""What the network sees: uint8 RGB (S, S, 3)."""
 
-def to_square(pixels: npt.NDArray[np.uint8], size: int, interpolation: str) -> npt.NDArray[np.uint8]:
-    """Squash *pixels*, uint8 RGB (H, W, 3), to uint8 (size, size, 3) by the Pillow filter of that name."""
+
+def to_square(image: npt.NDArray[np.uint8] | Image.Image, size: int, interpolation: str) -> Square:
+    """Squash *image*, uint8 RGB (H, W, 3) or Pillow's in mode RGB, to side *size* by the Pillow filter of that name."""
+    picture = image if isinstance(image, Image.Image) else _in_pillow(image)
+    return np.asarray(picture.resize((size, size), Image.Resampling[interpolation]))
+
+
+def _in_pillow(pixels: npt.NDArray[np.uint8]) -> Image.Image:
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
         raise ValueError(f"expected uint8 pixels of shape (H, W, 3), got {pixels.dtype} {pixels.shape}")
-    picture = Image.fromarray(np.ascontiguousarray(pixels))
-    return np.asarray(picture.resize((size, size), Image.Resampling[interpolation]))
+    return Image.fromarray(np.ascontiguousarray(pixels))
 
 
 def reduced(pixels: npt.NDArray[np.uint8], short_side: int) -> npt.NDArray[np.uint8]:
@@ -31,10 +39,6 @@ def reduced(pixels: npt.NDArray[np.uint8], short_side: int) -> npt.NDArray[np.ui
     return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX))
 
 
-def preprocess(pixels: npt.NDArray[np.uint8], spec: EncoderSpec) -> npt.NDArray[np.float32]:
-    """Return the network's input, normalised float32 (3, S, S), for uint8 RGB (H, W, 3) of any size."""
-    square = to_square(pixels, spec.input_size, spec.interpolation)
-    normal = np.ascontiguousarray(square.transpose(2, 0, 1)).astype(np.float32)  # by channel: a third of the time
-    normal -= np.array(spec.mean, np.float32)[:, None, None]
-    normal /= np.array(spec.std, np.float32)[:, None, None]
-    return normal
+def preprocess(image: npt.NDArray[np.uint8] | Image.Image, spec: EncoderSpec) -> Square:
+    """Return the network's input, uint8 (S, S, 3), for uint8 RGB (H, W, 3) of any size, or Pillow's in mode RGB."""
+    return to_square(image, spec.input_size, spec.interpolation)

@@ -13,8 +13,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import onnx
 from onnx import numpy_helper
 from onnxruntime.quantization import (  # noqa: TID251 - a tool of its own, beside the runtime
@@ -26,7 +24,7 @@ from onnxruntime.quantization import (  # noqa: TID251 - a tool of its own, besi
 
 from model.data import Picture
 from model.graph import INPUT, body_of, read_model, spec_of, weights_of, write_body
-from model.preprocess import preprocess
+from model.preprocess import Square, preprocess
 from model.spec import EncoderSpec
 
 QUANTISED = ["Conv", "Clip", "Add"]
@@ -36,9 +34,9 @@ class _Inputs(CalibrationDataReader):  # type: ignore[misc] # its base has no ty
     """Gives pictures to ONNX Runtime's calibration, one at a time."""
 
     def __init__(self, pictures: Sequence[Picture], spec: EncoderSpec) -> None:
-        self._left: Iterator[npt.NDArray[np.float32]] = (preprocess(picture.pixels, spec) for picture in pictures)
+        self._left: Iterator[Square] = (preprocess(picture.pixels, spec) for picture in pictures)
 
-    def get_next(self) -> dict[str, npt.NDArray[np.float32]] | None:
+    def get_next(self) -> dict[str, Square] | None:
         """Return the next input, or None at the end."""
         image = next(self._left, None)
         return None if image is None else {INPUT: image[None]}

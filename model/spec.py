@@ -27,9 +27,8 @@ DEFAULT_RADIUS = 0.01
 METADATA_KEY = "twinlens.spec"
 """The metadata entry that holds the spec as JSON."""
 
-
-FULL_HEADROOM = 3.0
-"""The headroom of files that were written before it was there."""
+TAKES_NO_PIXELS = "its network takes no 8-bit pixels, an earlier version wrote it; export it again"
+"""What is wrong with a file whose graph begins with normalised numbers."""
 
 _DECIDES_NOTHING = frozenset({"name", "radius", "inner_radius"})
 """Fields that change no descriptor."""
@@ -50,14 +49,14 @@ class EncoderSpec:
         dim: D, the length of a descriptor.
         input_size: pixels of each side of the square that the network sees.
         interpolation: name of the Pillow filter that makes this square.
-        mean: per channel, subtracted from values on the scale 0-255.
-        std: per channel, divides what is left.
+        mean: per channel, what the network subtracts from values on the scale 0-255.
+        std: per channel, by what it divides what is left.
         scale: s, the Euclidean length of every descriptor.
         radius: Euclidean; the operating point that s is calibrated for; decides nothing about descriptors.
         weights_bytes: length of the part of the file that holds graph and weights.
         weights_sha256: of that part, 64 hexadecimal digits.
         inner_radius: Euclidean; within it two images are copies without a second look; decides nothing about
-            descriptors. Files that were written before it was there have none, which is 0.
+            descriptors.
         headroom: a JPEG is decoded at a half, a quarter or an eighth of its size as long as both sides stay at least
             so many times *input_size*.
     """
@@ -73,15 +72,13 @@ class EncoderSpec:
     radius: float
     weights_bytes: int
     weights_sha256: str
-    inner_radius: float = 0.0
-    headroom: float = FULL_HEADROOM
+    inner_radius: float
+    headroom: float
 
     @property
     def fingerprint(self) -> str:
         """A short stable text: two encoders that share it give the same descriptors."""
         decides = {key: value for key, value in asdict(self).items() if key not in _DECIDES_NOTHING}
-        if self.headroom == FULL_HEADROOM:
-            del decides["headroom"]  # so that older files keep their fingerprint
         digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
         return f"{self.architecture}-{self.input_size}px-{self.dim}d-{digest[:16]}"
 

@@ -71,7 +71,7 @@ class EncoderSystem:
         self._pool = ThreadPoolExecutor(workers)
 
     def prepare(self, pixels: Pixels, /) -> Prepared:
-        """Return float32 (3, S, S)."""
+        """Return uint8 (S, S, 3)."""
         return preprocess(pixels, self.spec)
 
     def describe(self, prepared: Sequence[Prepared], /) -> npt.NDArray[np.float32]:

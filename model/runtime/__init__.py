@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from model.preprocess import Square
 from model.spec import EncoderSpec
 
 
@@ -22,5 +23,5 @@ class Runtime(Protocol):
     def spec(self) -> EncoderSpec:
         """What the weights file says of itself."""
 
-    def run(self, images: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
-        """Return the descriptors, float32 (N, D), of normalised images, each float32 (3, S, S); thread-safe."""
+    def run(self, images: Sequence[Square]) -> npt.NDArray[np.float32]:
+        """Return the descriptors, float32 (N, D), of images as `preprocess` leaves them; thread-safe."""

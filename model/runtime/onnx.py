@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort  # noqa: TID251 - this is its door
 
-from model.spec import EncoderLoadError, EncoderSpec
+from model.preprocess import Square
+from model.spec import TAKES_NO_PIXELS, EncoderLoadError, EncoderSpec
 
 ERRORS_ONLY = 3
 """ONNX Runtime's log level."""
@@ -27,9 +28,11 @@ class OnnxRuntime:
         self._session = open_session(file)
         self.spec = EncoderSpec.from_metadata(self._session.get_modelmeta().custom_metadata_map)
         self.spec.check_weights(file)
+        if self._session.get_inputs()[0].type != "tensor(uint8)":
+            raise EncoderLoadError(TAKES_NO_PIXELS)
 
-    def run(self, images: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
-        """Return the descriptors, float32 (N, D), of normalised images, each float32 (3, S, S)."""
+    def run(self, images: Sequence[Square]) -> npt.NDArray[np.float32]:
+        """Return the descriptors, float32 (N, D), of images as `preprocess` leaves them."""
         out = np.empty((len(images), self.spec.dim), np.float32)
         for row, image in zip(out, images, strict=True):
             row[:] = run_one(self._session, image)
@@ -48,7 +51,7 @@ def open_session(file: bytes, threads: int = 1) -> ort.InferenceSession:
         raise EncoderLoadError(f"ONNX Runtime cannot read it ({error}); fetch it again") from error
 
 
-def run_one(session: ort.InferenceSession, image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Return what *session* makes of one image, float32 (3, S, S): a vector."""
+def run_one(session: ort.InferenceSession, image: Square) -> npt.NDArray[np.float32]:
+    """Return what *session* makes of one image, uint8 (S, S, 3): a vector."""
     vector: npt.NDArray[np.float32] = session.run(None, {session.get_inputs()[0].name: image[None]})[0][0]
     return vector

@@ -24,7 +24,8 @@ from torch import Tensor  # noqa: TID251 - as above
 from torch.nn import functional as F  # noqa: N812, TID251 - torch's own idiom
 
 from model.graph import read_model, spec_of
-from model.spec import EncoderLoadError
+from model.preprocess import Square
+from model.spec import TAKES_NO_PIXELS, EncoderLoadError
 
 CHUNK = {"cuda": 32, "cpu": 1}
 """Images a forward pass, by device."""
@@ -98,6 +99,7 @@ _ON_NUMBERS: Mapping[str, Callable[..., Tensor]] = {
     "Pow": torch.pow,
     "ReduceL2": lambda x, *, axes, keepdims: x.norm(dim=axes, keepdim=bool(keepdims)),
     "ReduceMean": lambda x, *, axes, keepdims: x.mean(axes, bool(keepdims)),
+    "Transpose": lambda x, *, perm: x.permute(perm),
 }
 
 OPERATORS: Mapping[str, Callable[..., Value]] = {
@@ -117,25 +119,28 @@ class TorchRuntime:
         model = read_model(file)
         self.spec = spec_of(model)
         self.spec.check_weights(file)
+        if model.graph.input[0].type.tensor_type.elem_type != onnx.TensorProto.UINT8:
+            raise EncoderLoadError(TAKES_NO_PIXELS)
         self._device, self._chunk = torch.device(device), CHUNK[torch.device(device).type]
         self._graph = _Graph(model.graph, self._device)
         self._lock = threading.Lock()
 
-    def run(self, images: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
-        """Return the descriptors, float32 (N, D), of normalised images, each float32 (3, S, S)."""
+    def run(self, images: Sequence[Square]) -> npt.NDArray[np.float32]:
+        """Return the descriptors, float32 (N, D), of images as `preprocess` leaves them."""
         out = np.empty((len(images), self.spec.dim), np.float32)
         for start in range(0, len(images), self._chunk):
             part = images[start : start + self._chunk]
-            x_BCHW = np.zeros((self._chunk, *part[0].shape), np.float32)  # noqa: N806 - the suffix is the shape
-            x_BCHW[: len(part)] = part
-            out[start : start + len(part)] = self._forward(x_BCHW)[: len(part)]
+            x_BHWC = np.zeros((self._chunk, *part[0].shape), np.uint8)  # noqa: N806 - the suffix is the shape
+            x_BHWC[: len(part)] = part
+            out[start : start + len(part)] = self._forward(x_BHWC)[: len(part)]
         return out
 
-    def _forward(self, x_BCHW: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:  # noqa: N803
+    def _forward(self, x_BHWC: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:  # noqa: N803
         """Run one full chunk; one thread at a time."""
         exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
         with self._lock, torch.inference_mode(), exact:
-            descriptors: npt.NDArray[np.float32] = self._graph(torch.from_numpy(x_BCHW).to(self._device)).cpu().numpy()
+            counts = torch.from_numpy(x_BHWC).to(self._device).float()
+            descriptors: npt.NDArray[np.float32] = self._graph(counts).cpu().numpy()
         return descriptors
 
 
@@ -180,9 +185,9 @@ class _Graph:
         taken = {name for step in self._steps for name in step.inputs}
         self._known = {name: value for name, value in known.items() if name in taken}
 
-    def __call__(self, x_BCHW: Tensor) -> Tensor:  # noqa: N803
-        """Return the descriptors, float32 (B, D)."""
-        values: dict[str, Value] = {**self._known, self._input: x_BCHW}
+    def __call__(self, x_BHWC: Tensor) -> Tensor:  # noqa: N803
+        """Return the descriptors, float32 (B, D), of whole numbers from 0 to 255, float32."""
+        values: dict[str, Value] = {**self._known, self._input: x_BHWC}
         for step in self._steps:
             values[step.output] = step(values)
             for name in step.done:

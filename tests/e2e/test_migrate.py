@@ -18,7 +18,7 @@ from indexer.jobs import reencode
 from indexer.records import Entry, Settings
 from indexer.store.milvus import open_existing, open_store, stands_for
 from model import load_encoder
-from model.graph import write_body
+from model.graph import body_of, with_scale, write_body
 
 Rows = dict[str, tuple[Entry, bytes, bytes]]
 
@@ -86,8 +86,8 @@ def other_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "other.onnx"
     spec = load_encoder().spec
     shipped = Path(load_encoder.__code__.co_filename).parent / "weights" / "encoder.onnx"
-    darker = tuple(value + 2 for value in spec.mean)
-    write_body(path, shipped.read_bytes()[: spec.weights_bytes], dataclasses.replace(spec, mean=darker))
+    longer = 1.01 * spec.scale
+    write_body(path, with_scale(body_of(shipped.read_bytes(), spec), longer), dataclasses.replace(spec, scale=longer))
     return path
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from model import Encoder
 from model.preprocess import preprocess, to_square
@@ -13,13 +14,18 @@ from model.preprocess import preprocess, to_square
 Pixels = npt.NDArray[np.uint8]
 
 
-def test_values_are_normalised_by_the_spec(encoder: Encoder) -> None:
-    """A blank image becomes (value - mean) / std in every place, float32 (3, S, S)."""
-    spec = encoder.spec
-    out = preprocess(np.full((40, 50, 3), 255, np.uint8), spec)
-    assert (out.dtype, out.shape) == (np.float32, (3, spec.input_size, spec.input_size))
-    np.testing.assert_array_equal(out[:, 0, 0], (255 - np.float32(spec.mean)) / np.float32(spec.std))
-    assert np.ptp(out, axis=(1, 2)).max() == 0
+def test_the_network_sees_8_bit_pixels(encoder: Encoder) -> None:
+    """A blank image stays what it was in every place, uint8 (S, S, 3)."""
+    size = encoder.spec.input_size
+    out = preprocess(np.full((40, 50, 3), (255, 7, 0), np.uint8), encoder.spec)
+    assert (out.dtype, out.shape) == (np.uint8, (size, size, 3))
+    assert (out == (255, 7, 0)).all()
+
+
+def test_pillows_image_is_taken_as_its_pixels_are(photos: Mapping[str, Pixels], encoder: Encoder) -> None:
+    """Whether a picture comes from Pillow or as an array, the network sees the same."""
+    pixels = photos["cat"]
+    assert preprocess(Image.fromarray(pixels), encoder.spec).tobytes() == preprocess(pixels, encoder.spec).tobytes()
 
 
 def test_reduction_averages_noise_away() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ import torch
 from model.calibrate import Pair, count_pairs, nearest_pairs, operating_distance, scale_for, within
 from model.cli import main
 from model.data import Picture, edited, is_held_out, select
-from model.export import WeightsError, _trained
+from model.export import WeightsError, _spec, _trained, trained
 from model.graph import read_model, spec_of, to_onnx, weights_of
 from model.learner import INPUT_SIZE
 from model.network import Layout, SiameseEncoder, fold_imagenet, layout_of
@@ -29,6 +30,9 @@ from model.tune import TuneConfig, loss, tune
 from model.whitening import Whitening, fit
 
 Pixels = npt.NDArray[np.uint8]
+
+SPEC = _spec(replace(trained(), input_size=64))
+"""Of a network that sees 64 pixels."""
 
 
 @pytest.fixture(scope="module")
@@ -96,12 +100,13 @@ def test_the_graph_computes_what_the_network_computes(layout: Layout) -> None:
     """ONNX and torch agree for any layout, once both hold the same half-precision weights."""
     torch.manual_seed(0)
     network = SiameseEncoder(layout).eval()
-    file = to_onnx(network, 64)
+    file = to_onnx(network, SPEC)
     state = {name: torch.from_numpy(values) for name, values in weights_of(read_model(file)).items()}
     network.load_state_dict(state, strict=False)
-    image = np.random.default_rng(0).standard_normal((3, 64, 64), np.float32)
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    normal = (image.transpose(2, 0, 1).astype(np.float32) - SPEC.mean[0]) / SPEC.std[0]
     with torch.inference_mode():
-        expected = network(torch.from_numpy(image[None]))[0].numpy()
+        expected = network(torch.from_numpy(normal[None]))[0].numpy()
     np.testing.assert_allclose(run_one(open_session(file), image), expected, atol=1e-5)
 
 
@@ -121,7 +126,7 @@ def test_the_graph_is_the_same_every_time() -> None:
     """One network gives one file."""
     torch.manual_seed(0)
     network = SiameseEncoder(Layout(depth=4, dim=8))
-    assert to_onnx(network, 32) == to_onnx(network, 32)
+    assert to_onnx(network, SPEC) == to_onnx(network, SPEC)
 
 
 def _features() -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:

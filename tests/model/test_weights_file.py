@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from model import Encoder, EncoderLoadError, EncoderSpec, load_encoder
-from model.spec import METADATA_KEY
 
 
 def test_the_spec_comes_out_of_the_file(encoder: Encoder) -> None:
@@ -46,23 +44,6 @@ def test_the_fingerprint_ignores_name_and_radii(encoder: Encoder) -> None:
     assert other.fingerprint == encoder.spec.fingerprint
 
 
-def test_a_spec_without_an_inner_radius_is_read(encoder: Encoder) -> None:
-    """A file that was written before there was one loads, and its fingerprint is what it was."""
-    values = json.loads(encoder.spec.to_metadata()[METADATA_KEY])
-    del values["inner_radius"]
-    read = EncoderSpec.from_metadata({METADATA_KEY: json.dumps(values)})
-    assert (read.inner_radius, read.fingerprint) == (0.0, encoder.spec.fingerprint)
-
-
-def test_a_spec_without_a_headroom_is_read(encoder: Encoder) -> None:
-    """A file that was written before there was one keeps its fingerprint, and three times the input's size."""
-    before = replace(encoder.spec, headroom=3.0)
-    values = json.loads(before.to_metadata()[METADATA_KEY])
-    del values["headroom"]
-    read = EncoderSpec.from_metadata({METADATA_KEY: json.dumps(values)})
-    assert (read, read.least_px) == (before, 3 * read.input_size)
-
-
 def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
     """The message names the file and the remedy."""
     with pytest.raises(EncoderLoadError, match=r"none\.onnx: No such file or directory; check the path"):
@@ -88,6 +69,21 @@ def test_a_bad_file_is_refused(tmp_path: Path, weights: bytes, damage: str, runt
     )
     with pytest.raises(EncoderLoadError, match=r"again|export"):
         _load(path, runtime)
+
+
+@pytest.mark.parametrize("runtime", ["onnx", "torch"])
+def test_a_network_that_takes_no_pixels_is_refused(tmp_path: Path, weights: bytes, runtime: str) -> None:
+    """A file of an earlier version, whose network took normalised numbers, is refused as it is loaded."""
+    onnx = pytest.importorskip("onnx", reason="needs the train extra")
+    from model.graph import read_model, spec_of, write_body  # noqa: PLC0415 - needs onnx
+
+    made, numbers = onnx.helper, onnx.TensorProto.FLOAT
+    values = [made.make_tensor_value_info(name, numbers, [1, 3, 8, 8]) for name in ("images", "out")]
+    graph = made.make_graph([made.make_node("Identity", ["images"], ["out"])], "old", values[:1], values[1:])
+    model = made.make_model(graph, opset_imports=[made.make_opsetid("", 17)], ir_version=8)
+    write_body(tmp_path / "old.onnx", model.SerializeToString(), spec_of(read_model(weights)))
+    with pytest.raises(EncoderLoadError, match=r"takes no 8-bit pixels, .*; export it again"):
+        _load(tmp_path / "old.onnx", runtime)
 
 
 def _load(path: Path, runtime: str) -> None:
