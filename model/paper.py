@@ -6,7 +6,7 @@ import cv2  # noqa: TID251 - one of OpenCV's doors
 import numpy as np
 import numpy.typing as npt
 
-from model.grey import Grey, Image, Pixels, resized
+from model.grey import Image, Pixels, resized
 
 PARTS = 4
 """Parts along each side in which paper may lie in another light."""
@@ -28,6 +28,9 @@ INK = 32
 
 WRITTEN = 0.003
 """Share of a page that does at least."""
+
+ROUNDED_UP = 0.4999
+"""OpenCV rounds levels to the nearest; what is taken off them first makes it the next lower one."""
 
 _FIRST = np.maximum(np.arange(256) - ABOUT, 0)
 """The lowest level that is about the same as each."""
@@ -76,18 +79,19 @@ def _about(levels: Levels) -> Levels:
 
 def _histogram(grey: Image) -> Levels:
     """Return how many pixels of *grey*, evenly lit, have each level, (256,)."""
-    counts = cv2.calcHist([_evenly_lit(grey.astype(np.float32))], [0], None, [256], [0, 256])
+    counts = cv2.calcHist([_evenly_lit(grey)], [0], None, [256], [0, 256])
     levels: Levels = counts.ravel().astype(np.int64)
     return levels
 
 
-def _evenly_lit(grey: Grey) -> Pixels:
+def _evenly_lit(grey: Image) -> Pixels:
     """Return *grey*, (H, W), with the middle level of each of its parts brought to that of them all."""
     height, width = grey.shape
-    spots = resized(grey, PARTS * SPOTS, PARTS * SPOTS).reshape(PARTS, SPOTS, PARTS, SPOTS)
+    levels = grey.astype(np.float32)
+    spots = resized(levels, PARTS * SPOTS, PARTS * SPOTS).reshape(PARTS, SPOTS, PARTS, SPOTS)
     in_order = np.sort(spots.swapaxes(1, 2).reshape(PARTS, PARTS, SPOTS * SPOTS))
     paper = np.ascontiguousarray(in_order[:, :, SPOTS * SPOTS // 2])
     low, high = np.sort(paper, axis=None)[PARTS * PARTS // 2 - 1 :][:2]  # np.median takes ten times as long
-    lit = grey - resized(paper, width, height) + (low + high) / 2
-    levels: Pixels = np.minimum(np.maximum(lit, 0), 255).astype(np.uint8)
-    return levels
+    middle = float(low + high) / 2
+    lit: Pixels = cv2.addWeighted(levels, 1, resized(paper, width, height), -1, middle - ROUNDED_UP, dtype=cv2.CV_8U)
+    return lit
