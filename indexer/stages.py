@@ -104,7 +104,7 @@ class Stages:
         with self.clock("decode"):
             image = decode(candidate.data, max_pixels=self.max_pixels, least_px=self.encoder.spec.least_px)
         with self.clock("encode"):
-            descriptor = self.encoder.embed([image.rgb])[0]
+            descriptor = self.encoder.embed([image.pixels])[0]
         with self.clock("thumbnail"):
             small = thumbnail(image.pixels) if self.rule.confirm else b""
         picture = Picture(image.width, image.height, image.format, descriptor, small)

@@ -97,14 +97,12 @@ class Decoded:
 
     Attributes:
         pixels: uint8 RGB (H, W, 3), upright, read-only; smaller than the image where *least_px* allowed it.
-        rgb: the same as Pillow holds it, in mode RGB: what Pillow is to resize need not be copied back.
         width: pixels of the full image, after EXIF orientation.
         height: likewise.
         format: Pillow's name of the file format, such as `JPEG`.
     """
 
     pixels: Pixels = field(repr=False)
-    rgb: Image.Image = field(repr=False)
     width: int
     height: int
     format: str
@@ -146,16 +144,16 @@ def decode_image(
         raise _translated(name, data, error) from error
 
 
-def to_rgb(image: Image.Image) -> Image.Image:
+def to_rgb(image: Image.Image) -> Pixels:
     """
-    Return an already open Pillow *image* by the same rules: upright, in mode RGB.
+    Return the pixels of an already open Pillow *image* by the same rules, uint8 RGB (H, W, 3), read-only.
 
     Raises:
         DecodeError: its file is damaged.
     """
     try:
         image.load()
-        return _upright(image, _orientation(image))
+        return _pixels(image, _orientation(image))
     except Exception as error:
         raise _translated(image.format or "image", b"", error) from error
 
@@ -199,8 +197,7 @@ def _decode(name: str, data: bytes, max_pixels: int, least_px: int | None) -> De
         full = image.size
     orientation = _orientation(image)
     width, height = full[::-1] if orientation >= 5 else full
-    rgb = _upright(image, orientation)
-    return Decoded(np.asarray(rgb), rgb, width, height, name)
+    return Decoded(_pixels(image, orientation), width, height, name)
 
 
 def _open(name: str, data: bytes) -> Image.Image:
@@ -258,9 +255,9 @@ def _orientation(image: Image.Image) -> int:
     return sniff.orientation_of(exif) if isinstance(exif, bytes) else 1
 
 
-def _upright(image: Image.Image, orientation: int) -> Image.Image:
+def _pixels(image: Image.Image, orientation: int) -> Pixels:
     opaque = as_rgb(image)
-    return opaque.transpose(_UPRIGHT[orientation]) if orientation > 1 else opaque
+    return np.asarray(opaque.transpose(_UPRIGHT[orientation]) if orientation > 1 else opaque)
 
 
 @contextmanager

@@ -38,8 +38,8 @@ class Encoder:
         """Dimensions, input size, scale, radius and fingerprint."""
         return self._runtime.spec
 
-    def embed(self, images: Sequence[npt.NDArray[np.uint8] | Image]) -> npt.NDArray[np.float32]:
-        """Return the descriptors, float32 (N, D), of *images*, each uint8 RGB (H, W, 3) or Pillow's, in mode RGB."""
+    def embed(self, images: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
+        """Return the descriptors, float32 (N, D), of *images*, each uint8 RGB (H, W, 3) of any size."""
         return self._runtime.run([preprocess(image, self.spec) for image in images])
 
     def __call__(self, image: str | os.PathLike[str] | bytes | BinaryIO | Image) -> npt.NDArray[np.float32]:
@@ -49,8 +49,8 @@ class Encoder:
         Raises:
             DecodeError: it is no readable image.
         """
-        rgb = to_rgb(image) if isinstance(image, Image) else decode_image(image, least_px=self.spec.least_px).rgb
-        descriptor: npt.NDArray[np.float32] = self.embed([rgb])[0]
+        pixels = to_rgb(image) if isinstance(image, Image) else decode_image(image, least_px=self.spec.least_px).pixels
+        descriptor: npt.NDArray[np.float32] = self.embed([pixels])[0]
         return descriptor
 
 

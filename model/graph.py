@@ -52,6 +52,7 @@ class _Graph:
 
     def normalised(self, spec: EncoderSpec) -> str:
         (mean,), (std,) = set(spec.mean), set(spec.std)  # one step for all channels: else no 8-bit layer could begin
+        assert mean in range(256)
         self.weights.append(numpy_helper.from_array(np.array(1 / std, np.float32), f"{INPUT}.step"))
         self.weights.append(numpy_helper.from_array(np.array(mean, np.uint8), f"{INPUT}.zero"))
         x_BCHW = self.add("Transpose", INPUT, perm=[0, 3, 1, 2])  # noqa: N806 - the suffix is the shape

@@ -18,16 +18,12 @@ Square = npt.NDArray[np.uint8]
 """What the network sees: uint8 RGB (S, S, 3)."""
 
 
-def to_square(image: npt.NDArray[np.uint8] | Image.Image, size: int, interpolation: str) -> Square:
-    """Squash *image*, uint8 RGB (H, W, 3) or Pillow's in mode RGB, to side *size* by the Pillow filter of that name."""
-    picture = image if isinstance(image, Image.Image) else _in_pillow(image)
-    return np.asarray(picture.resize((size, size), Image.Resampling[interpolation]))
-
-
-def _in_pillow(pixels: npt.NDArray[np.uint8]) -> Image.Image:
+def to_square(pixels: npt.NDArray[np.uint8], size: int, interpolation: str) -> Square:
+    """Squash *pixels*, uint8 RGB (H, W, 3), to uint8 (size, size, 3) by the Pillow filter of that name."""
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
         raise ValueError(f"expected uint8 pixels of shape (H, W, 3), got {pixels.dtype} {pixels.shape}")
-    return Image.fromarray(np.ascontiguousarray(pixels))
+    picture = Image.fromarray(np.ascontiguousarray(pixels))
+    return np.asarray(picture.resize((size, size), Image.Resampling[interpolation]))
 
 
 def reduced(pixels: npt.NDArray[np.uint8], short_side: int) -> npt.NDArray[np.uint8]:
@@ -39,6 +35,6 @@ def reduced(pixels: npt.NDArray[np.uint8], short_side: int) -> npt.NDArray[np.ui
     return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX))
 
 
-def preprocess(image: npt.NDArray[np.uint8] | Image.Image, spec: EncoderSpec) -> Square:
-    """Return the network's input, uint8 (S, S, 3), for uint8 RGB (H, W, 3) of any size, or Pillow's in mode RGB."""
-    return to_square(image, spec.input_size, spec.interpolation)
+def preprocess(pixels: npt.NDArray[np.uint8], spec: EncoderSpec) -> Square:
+    """Return the network's input, uint8 (S, S, 3), for uint8 RGB (H, W, 3) of any size."""
+    return to_square(pixels, spec.input_size, spec.interpolation)

@@ -27,7 +27,10 @@ DEFAULT_RADIUS = 0.01
 METADATA_KEY = "twinlens.spec"
 """The metadata entry that holds the spec as JSON."""
 
-TAKES_NO_PIXELS = "its network takes no 8-bit pixels, an earlier version wrote it; export it again"
+TAKES_NO_PIXELS = (
+    "its network takes no 8-bit pixels, an earlier version wrote it; export it again,"
+    " and encode its collections anew with twinlens migrate --re-encode"
+)
 """What is wrong with a file whose graph begins with normalised numbers."""
 
 _DECIDES_NOTHING = frozenset({"name", "radius", "inner_radius"})

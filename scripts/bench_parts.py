@@ -91,7 +91,7 @@ def measured(paths: list[Path], uri: str) -> Parts:
         files = parts.each("read, sha256", read, part)
         parts.each("look up", store.with_bytes, [[digest for _, digest in files]])
         images = parts.each("decode", lambda file: decode_image(file[0], least_px=spec.least_px), files)
-        squares = parts.each("reduce", lambda image: preprocess(image.rgb, spec), images)
+        squares = parts.each("reduce", lambda image: preprocess(image.pixels, spec), images)
         vectors = parts.each("network", lambda square: runtime.run([square])[0], squares)
         small = parts.each("thumbnail", lambda image: thumbnail(image.pixels), images)
         parts.each("search", lambda found: store.near(found, MOST_LOOKS + 1), [np.stack(vectors)])

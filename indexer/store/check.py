@@ -14,7 +14,7 @@ FORMAT_MAX_BYTES = 64
 """The longest name of a format that a collection can hold."""
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_INT64 = range(-(2**63), 2**63)
+_INT64_END = 2**63
 
 
 def is_digest(text: str) -> bool:
@@ -68,13 +68,19 @@ def _about_text(entry: Entry) -> str | None:
 
 def _about_numbers(entry: Entry) -> str | None:
     numbers = (entry.size, entry.mtime_ns, entry.width, entry.height)
-    if any(number not in _INT64 for number in numbers):
-        return f"size, time, width or height is beyond 64 bits: {numbers}"
-    if entry.missing_since is not None and not 0 < entry.missing_since < 2**63:
+    if not all(_is_whole(number) for number in numbers):
+        return f"size, time, width or height is no whole number of 64 bits: {numbers}"
+    if entry.missing_since is not None and not (_is_whole(entry.missing_since) and entry.missing_since > 0):
         return f"{entry.missing_since} is not a time since which it is missing"
     if entry.distance is not None and not 0 <= entry.distance < np.inf:
         return f"{entry.distance} is not a distance"
+    if not isinstance(entry.exact, bool):
+        return f"it is {entry.exact} whether the bytes are the same, neither true nor false"
     return None
+
+
+def _is_whole(number: object) -> bool:
+    return isinstance(number, int) and -_INT64_END <= number < _INT64_END
 
 
 def _about_look(entry: Entry, settings: Settings) -> str | None:

@@ -26,10 +26,10 @@ class OnnxRuntime:
     def __init__(self, file: bytes) -> None:
         """Load the weights file's bytes; raises EncoderLoadError."""
         self._session = open_session(file)
-        self.spec = EncoderSpec.from_metadata(self._session.get_modelmeta().custom_metadata_map)
-        self.spec.check_weights(file)
         if self._session.get_inputs()[0].type != "tensor(uint8)":
             raise EncoderLoadError(TAKES_NO_PIXELS)
+        self.spec = EncoderSpec.from_metadata(self._session.get_modelmeta().custom_metadata_map)
+        self.spec.check_weights(file)
 
     def run(self, images: Sequence[Square]) -> npt.NDArray[np.float32]:
         """Return the descriptors, float32 (N, D), of images as `preprocess` leaves them."""

@@ -117,10 +117,10 @@ class TorchRuntime:
     def __init__(self, file: bytes, device: str) -> None:
         """Load the weights file's bytes; raises EncoderLoadError."""
         model = read_model(file)
+        if any(each.type.tensor_type.elem_type != onnx.TensorProto.UINT8 for each in model.graph.input):
+            raise EncoderLoadError(TAKES_NO_PIXELS)
         self.spec = spec_of(model)
         self.spec.check_weights(file)
-        if model.graph.input[0].type.tensor_type.elem_type != onnx.TensorProto.UINT8:
-            raise EncoderLoadError(TAKES_NO_PIXELS)
         self._device, self._chunk = torch.device(device), CHUNK[torch.device(device).type]
         self._graph = _Graph(model.graph, self._device)
         self._lock = threading.Lock()

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from model import Encoder
 from model.preprocess import preprocess, to_square
@@ -20,12 +19,6 @@ def test_the_network_sees_8_bit_pixels(encoder: Encoder) -> None:
     out = preprocess(np.full((40, 50, 3), (255, 7, 0), np.uint8), encoder.spec)
     assert (out.dtype, out.shape) == (np.uint8, (size, size, 3))
     assert (out == (255, 7, 0)).all()
-
-
-def test_pillows_image_is_taken_as_its_pixels_are(photos: Mapping[str, Pixels], encoder: Encoder) -> None:
-    """Whether a picture comes from Pillow or as an array, the network sees the same."""
-    pixels = photos["cat"]
-    assert preprocess(Image.fromarray(pixels), encoder.spec).tobytes() == preprocess(pixels, encoder.spec).tobytes()
 
 
 def test_reduction_averages_noise_away() -> None:

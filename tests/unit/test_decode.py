@@ -118,7 +118,7 @@ def test_open_pillow_images_of_every_mode_become_rgb(mode: str) -> None:
         make.flag("LA").convert("La") if mode == "La" else make.flag("RGBA" if mode == "RGBa" else "RGB").convert(mode)
     )
     expected = np.asarray(make.flag("L" if mode in ("1", "L", "LA", "La") else "RGB").convert("RGB"))
-    pixels = np.asarray(to_rgb(image))
+    pixels = to_rgb(image)
     assert pixels.dtype == np.uint8
     means = np.abs(pixels.mean((0, 1)) - expected.mean((0, 1)))
     assert means.max() <= (10 if mode == "1" else 4)
