@@ -73,31 +73,38 @@ class View:
         grey: float32 (H, W), levels, of about SIDE x SIDE pixels.
         large: the same of about LARGE x LARGE pixels, or None where it was not stored.
         detail: float32 (MIDDLE, MIDDLE), evened out to the same strength everywhere.
-        shrunk: *detail* at each of WINDOWS, largest first.
         colour: float32 (REGIONS, REGIONS, 2), blue and red against grey, levels.
     """
 
     grey: Grey
     large: Grey | None
     detail: Grey
-    shrunk: tuple[Grey, ...]
     colour: Grey
 
     @property
     def flat(self) -> bool:
         """Whether it shows nothing that could be aligned."""
-        return float(self.grey.std()) < FLAT and float(np.ptp(self.grey)) < FLAT_RANGE
+        return float(cv2.meanStdDev(self.grey)[1][0, 0]) < FLAT and float(np.ptp(self.grey)) < FLAT_RANGE
 
     @cached_property
     def page(self) -> bool:
         """Whether it is a page; asked for once or twice in a look."""
         return is_page(self.grey)
 
+    @cached_property
+    def coarse(self) -> Grey:
+        """*detail*, (COARSE, COARSE)."""
+        return resized(self.detail, COARSE, COARSE)
+
+    @cached_property
+    def shrunk(self) -> tuple[Grey, ...]:
+        """*detail* at each of WINDOWS, largest first; most copies are found without."""
+        return self.coarse, *(resized(self.detail, side, side) for side in WINDOWS[1:])
+
     def mirrored(self) -> View:
         """Return the same with left and right exchanged."""
         large = None if self.large is None else _flipped(self.large)
-        shrunk = tuple(map(_flipped, self.shrunk))
-        return View(_flipped(self.grey), large, _flipped(self.detail), shrunk, _flipped(self.colour))
+        return View(_flipped(self.grey), large, _flipped(self.detail), _flipped(self.colour))
 
 
 def thumbnail(pixels: Pixels, /) -> Thumbnail:
@@ -185,7 +192,7 @@ def view(stored: Thumbnail) -> View:
     if large is not None:
         grey = resized(large, *stored_size(large.shape[1], large.shape[0], SIDE))
     detail = _evened(resized(grey, MIDDLE, MIDDLE), 0.5, LIGHT_SIGMA)
-    return View(grey, large, detail, tuple(resized(detail, side, side) for side in WINDOWS), colour)
+    return View(grey, large, detail, colour)
 
 
 def _flipped(image: Grey) -> Grey:
