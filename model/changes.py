@@ -145,7 +145,11 @@ def _extent(side: Numbers) -> tuple[int, int]:
 
 
 def _lit(whole: Grey, window: Grey) -> Grey:
-    """Return *whole* in the light of *window*: brightness, contrast and gamma, which may differ from side to side."""
+    """
+    Return *whole* in the light of *window*: brightness, contrast and gamma, which may differ from side to side.
+
+    What would be lighter than white or darker than black is cut off, as it was when the light was changed.
+    """
     few = [resized(each, SAMPLED, SAMPLED).ravel().astype(np.float64) for each in (whole, window)]
     spread = np.linspace(-0.5, 0.5, SAMPLED)
     terms = _terms((few[0] - MIDDLE) / SPAN, np.tile(spread, SAMPLED), np.repeat(spread, SAMPLED))
@@ -164,7 +168,7 @@ def _lit(whole: Grey, window: Grey) -> Grey:
     lit += gain + gain_across * x + gain_down * y
     lit *= level
     lit += (flat + across * x + wide * x * x) + (down + both * x + high * y) * y
-    return lit
+    return np.minimum(np.maximum(lit, 0), 255)
 
 
 def _terms(level: Numbers, x: Numbers, y: Numbers) -> Numbers:

@@ -56,7 +56,7 @@ __all__ = [
     "thumbnail",
 ]
 
-METHOD = "regions-6"
+METHOD = "regions-7"
 """Names how thumbnails are made and compared; a change of either needs another name, as an encoder's does."""
 
 MIN_SCORE = 0.72

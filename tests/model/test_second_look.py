@@ -213,6 +213,13 @@ def test_a_panorama_that_lies_aslant_is_confirmed(photos: Mapping[str, Pixels], 
         assert look(np.asarray(turned), photo).score >= MIN_SCORE
 
 
+def test_light_that_is_cut_off_at_white_changes_nothing(photos: Mapping[str, Pixels]) -> None:
+    """A portrait a quarter brighter, whose lightest parts became one white, shows nothing that it did not show."""
+    portrait = photos["astronaut"]
+    found = look(np.minimum(portrait * 1.25, 255).astype(np.uint8), portrait)
+    assert (found.score >= MIN_SCORE, found.changed) == (True, 0.0)
+
+
 def test_a_changed_part_is_noticed(photos: Mapping[str, Pixels]) -> None:
     """A photograph whose quarter shows something else is not a copy, although most of it is."""
     changed = photos["coffee"].copy()
