@@ -41,6 +41,11 @@ class Candidate:
         return self.record.uri
 
     @property
+    def far(self) -> bool:
+        """Whether to read it is to wait for another machine."""
+        return self.record.far
+
+    @property
     def held(self) -> int:
         """Bytes kept in memory, or about to be read into it."""
         if self.data is not None:

@@ -100,6 +100,11 @@ class ImageRecord:
         """Nothing is known of a record yet."""
         return False
 
+    @property
+    def far(self) -> bool:
+        """Whether to read it is to wait for another machine: it is named by a URL, and not in memory already."""
+        return "://" in self.uri and not self.held and self.described is None
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:

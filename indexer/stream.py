@@ -38,6 +38,11 @@ class Item(Protocol):
         """Whether the stages on threads have nothing to do for it."""
         ...
 
+    @property
+    def far(self) -> bool:
+        """Whether to read it is to wait for another machine."""
+        ...
+
 
 A = TypeVar("A", bound=Item)
 B = TypeVar("B", bound=Item)
@@ -51,6 +56,7 @@ class Limits:
     Attributes:
         workers: threads that decode and encode.
         readers: threads that read files.
+        far_readers: threads that read what is far, and wait most of the time.
         batch: images per look-up, search and write.
         held_bytes: file bytes that one stage may keep in memory before it hands them on.
 
@@ -58,6 +64,7 @@ class Limits:
 
     workers: int = os.cpu_count() or 1
     readers: int = 4
+    far_readers: int = 16
     batch: int = 512
     held_bytes: int = 64 * 2**20
 
@@ -68,14 +75,16 @@ def rejected(uri: str, error: ImageError) -> Verdict:
 
 
 def each(
-    stage: Callable[[A], A | Verdict], items: Iterable[A | Verdict], limits: Limits, *, workers: int
+    stage: Callable[[A], A | Verdict], items: Iterable[A | Verdict], limits: Limits, *, workers: int, far: int = 0
 ) -> Iterator[A | Verdict]:
     """
     Yield *stage* of each item, in order, computed on *workers* threads; settled items pass as they are.
 
-    At most `limits.batch` items, and about `limits.held_bytes` bytes, are read ahead.
+    Those that are far have *far* threads of their own, if any. At most `limits.batch` items, and about
+    `limits.held_bytes` bytes, are read ahead.
     """
     pool = ThreadPoolExecutor(workers)
+    away = ThreadPoolExecutor(far) if far else pool
     ahead: deque[tuple[Future[A | Verdict] | A | Verdict, int]] = deque()
     held = 0
     try:
@@ -83,7 +92,7 @@ def each(
             if isinstance(item, Verdict) or item.settled:
                 ahead.append((item, 0))
             else:
-                ahead.append((pool.submit(_guarded, stage, item), item.held))
+                ahead.append(((away if item.far else pool).submit(_guarded, stage, item), item.held))
                 held += item.held
             while len(ahead) > limits.batch or held > limits.held_bytes:
                 done, size = ahead.popleft()
@@ -92,7 +101,8 @@ def each(
         for done, _ in ahead:
             yield done.result() if isinstance(done, Future) else done
     finally:
-        pool.shutdown(cancel_futures=True)
+        for each_pool in (away, pool):
+            each_pool.shutdown(cancel_futures=True)
 
 
 def _guarded(stage: Callable[[A], A | Verdict], item: A) -> A | Verdict:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from threading import Barrier
 
 import pytest
 from hypothesis import given, settings
@@ -21,6 +22,7 @@ class Thing:
     uri: str
     held: int = 0
     settled: bool = False
+    far: bool = False
 
 
 def number(thing: Thing) -> Thing:
@@ -112,3 +114,16 @@ def test_closing_the_stream_stops_its_threads() -> None:
     next(stream)
     stream.close()
     assert len(done) <= 4
+
+
+def test_what_is_far_is_waited_for_together() -> None:
+    """Three far items that wait for each other pass, though one thread would do for what is near; all in order."""
+    together = Barrier(3)
+
+    def stage(thing: Thing) -> Thing:
+        if thing.far:
+            together.wait(timeout=20)
+        return thing
+
+    things = [Thing(f"{n}", far=n % 2 == 1) for n in range(6)]
+    assert list(each(stage, things, Limits(), workers=1, far=3)) == things
