@@ -42,7 +42,7 @@ def encode(records: Iterable[ImageRecord | Failure], stages: Stages, limits: Lim
     """Yield each record with its picture, or its rejection, in order; nothing is looked up, judged or written."""
     offered = (_offered(record) for record in records)
     candidates = (record if isinstance(record, Verdict) else Candidate(record) for record in offered)
-    was_read = each(stages.read, candidates, limits, workers=limits.readers, far=limits.far_readers)
+    was_read = _read(candidates, stages, limits)
     yield from each(stages.describe, was_read, limits, workers=limits.workers)
 
 
@@ -51,10 +51,14 @@ def _flow(
 ) -> Iterator[Verdict]:
     offered = (_offered(record) for record in records)
     looked_up = in_batches(stages.look_up, offered, limits)
-    was_read = each(stages.read, looked_up, limits, workers=limits.readers, far=limits.far_readers)
+    was_read = _read(looked_up, stages, limits)
     paired = in_batches(stages.find_twins, was_read, limits)
     described = each(stages.describe, paired, limits, workers=limits.workers)
     yield from in_batches(decide, described, limits)
+
+
+def _read(candidates: Iterable[Candidate | Verdict], stages: Stages, limits: Limits) -> Iterator[Candidate | Verdict]:
+    return each(stages.read, candidates, limits, workers=limits.readers, far_workers=limits.far_readers)
 
 
 def _offered(record: ImageRecord | Failure) -> ImageRecord | Verdict:

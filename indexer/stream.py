@@ -75,16 +75,21 @@ def rejected(uri: str, error: ImageError) -> Verdict:
 
 
 def each(
-    stage: Callable[[A], A | Verdict], items: Iterable[A | Verdict], limits: Limits, *, workers: int, far: int = 0
+    stage: Callable[[A], A | Verdict],
+    items: Iterable[A | Verdict],
+    limits: Limits,
+    *,
+    workers: int,
+    far_workers: int = 0,
 ) -> Iterator[A | Verdict]:
     """
     Yield *stage* of each item, in order, computed on *workers* threads; settled items pass as they are.
 
-    Those that are far have *far* threads of their own, if any. At most `limits.batch` items, and about
+    Those that are far have *far_workers* threads of their own, if any. At most `limits.batch` items, and about
     `limits.held_bytes` bytes, are read ahead.
     """
     pool = ThreadPoolExecutor(workers)
-    away = ThreadPoolExecutor(far) if far else pool
+    away = ThreadPoolExecutor(far_workers) if far_workers else pool
     ahead: deque[tuple[Future[A | Verdict] | A | Verdict, int]] = deque()
     held = 0
     try:

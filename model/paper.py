@@ -29,7 +29,7 @@ INK = 32
 WRITTEN = 0.003
 """Share of a page that does at least."""
 
-ROUNDED_UP = 0.4999
+TO_FLOOR = 0.4999
 """OpenCV rounds levels to the nearest; what is taken off them first makes it the next lower one."""
 
 _FIRST = np.maximum(np.arange(256) - ABOUT, 0)
@@ -93,5 +93,5 @@ def _evenly_lit(grey: Image) -> Pixels:
     paper = np.ascontiguousarray(in_order[:, :, SPOTS * SPOTS // 2])
     low, high = np.sort(paper, axis=None)[PARTS * PARTS // 2 - 1 :][:2]  # np.median takes ten times as long
     middle = float(low + high) / 2
-    lit: Pixels = cv2.addWeighted(levels, 1, resized(paper, width, height), -1, middle - ROUNDED_UP, dtype=cv2.CV_8U)
+    lit: Pixels = cv2.addWeighted(levels, 1, resized(paper, width, height), -1, middle - TO_FLOOR, dtype=cv2.CV_8U)
     return lit

@@ -59,8 +59,8 @@ def without_specks(grey: Pixels) -> Pixels:
 def _speckled(grey: Pixels) -> bool:
     """Return whether single pixels stand out from neighbours that are alike, all over the picture."""
     low, high = _range_around(grey, 3)
-    near = np.full_like(grey, APART - 1)  # an array: OpenCV takes four pixels in a column for a scalar, beside a number
-    ordinary = cv2.inRange(grey, cv2.subtract(low, near), cv2.add(high, near))
+    slack = np.full_like(grey, APART - 1)  # no number: beside one, OpenCV takes four pixels in a column for a scalar
+    ordinary = cv2.inRange(grey, cv2.subtract(low, slack), cv2.add(high, slack))
     if grey.size - cv2.countNonZero(ordinary) < SPECKLED:
         return False  # the same answer, sooner
     _, calm = cv2.threshold(cv2.subtract(high, low), CALM, 255, cv2.THRESH_BINARY_INV)

@@ -19,7 +19,6 @@ from typing import Any, TypeVar
 
 from indexer.errors import LockHeld
 from indexer.store.door import ABSENT, NOT_LOADED, EngineError
-from indexer.store.stamp import STAMP
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -33,34 +32,16 @@ def library() -> Any:  # noqa: ANN401 - it has no types
     """Return milvus_lite, taught to keep quiet: what it logs of a write that a kill cut short is nobody's business."""
     module = importlib.import_module("milvus_lite")
     logging.getLogger("milvus_lite").setLevel(logging.CRITICAL + 1)
-    _hush_training()
-    _trust_rows()
-    return module
-
-
-def _hush_training() -> None:
-    """Let the one list be trained on a few rows without a warning on standard error; Lite has no setting for it."""
     index = importlib.import_module("faiss").IndexIVFFlat
     train = index.train
 
     def quietly(self: Any, vectors: Any) -> None:  # noqa: ANN401 - faiss has no types
+        """Train the one list on a few rows without a warning on standard error; Lite has no setting for it."""
         self.cp.min_points_per_centroid = 1
         train(self, vectors)
 
     index.train = quietly
-
-
-def _trust_rows() -> None:
-    """Keep Lite from checking each number of our collections' rows, as a loop does; ours are checked, see `check`."""
-    module: Any = importlib.import_module("milvus_lite.engine.collection")
-    validate = module.validate_record
-
-    def validate_others(row: Row, schema: Any, **options: object) -> None:  # noqa: ANN401 - it has no types
-        """Check a row of a collection that is not ours."""
-        if STAMP not in schema.properties:
-            validate(row, schema, **options)
-
-    module.validate_record = validate_others
+    return module
 
 
 class Engine:
@@ -262,8 +243,9 @@ class Engine:
         return self._on(name, lambda it: list(it.search(list(data), **options)))
 
     def upsert(self, name: str, rows: Sequence[Mapping[str, Any]], *, partition_name: str, **_: object) -> None:
-        """Write *rows*."""
-        self._on(name, lambda it: it.upsert(list(rows), partition_name=partition_name))
+        """Write *rows*, whose descriptors are arrays."""
+        plain = [{**row, "descriptor": row["descriptor"].tolist()} for row in rows]
+        self._on(name, lambda it: it.upsert(plain, partition_name=partition_name))
 
     def delete(self, name: str, *, ids: Sequence[str], partition_name: str, **_: object) -> None:
         """Delete rows by their keys."""

@@ -14,7 +14,7 @@ import pytest
 
 from indexer.errors import ConfigError, LockHeld, StoreError
 from indexer.records import Counts, Entry, Matrix, Settings
-from indexer.store import engine, lite
+from indexer.store import lite
 from indexer.store.milvus import MilvusStore, open_existing, open_store
 
 SETTINGS = Settings("network@1", dim=16, radius=0.01)
@@ -200,14 +200,3 @@ def test_a_write_whose_wait_was_cut_short_is_found_by_its_bytes(lite_uri: str) -
         with pytest.raises(KeyboardInterrupt):
             store.put([entry])
         assert store.with_bytes(["a" * 64]) == {"a" * 64: entry}
-
-
-def test_rows_of_other_peoples_collections_are_checked_as_ever(tmp_path: Path) -> None:
-    """What Lite need not check of our rows, it checks of those that somebody else writes in the same process."""
-    kinds = engine.library().DataType
-    field = engine.library().FieldSchema
-    fields = [field("id", kinds.INT64, is_primary=True), field("vector", kinds.FLOAT_VECTOR, dim=2)]
-    with closing(engine.library().MilvusLite(str(tmp_path / "theirs.db"))) as database:
-        theirs = database.create_collection("theirs", engine.library().CollectionSchema(fields))
-        with pytest.raises(engine.library().SchemaValidationError, match="expected dim 2, got 3"):
-            theirs.insert([{"id": 1, "vector": [0.0, 0.0, 0.0]}])

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Barrier
 
 import pytest
+from flow import SETTINGS, Image, PointStages
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from indexer import pipeline
+from indexer.candidate import Candidate
 from indexer.errors import ImageError
 from indexer.records import Outcome, Verdict
+from indexer.stages import Stopwatch
+from indexer.store.memory import MemoryStore
 from indexer.stream import Limits, each, in_batches
 
 
@@ -126,4 +131,20 @@ def test_what_is_far_is_waited_for_together() -> None:
         return thing
 
     things = [Thing(f"{n}", far=n % 2 == 1) for n in range(6)]
-    assert list(each(stage, things, Limits(), workers=1, far=3)) == things
+    assert list(each(stage, things, Limits(), workers=1, far_workers=3)) == things
+
+
+def test_images_named_by_urls_are_read_together() -> None:
+    """Six images of an object store, whose reads wait for each other, pass beside one reader of files."""
+    together = Barrier(6)
+    near = Image("/b/0", 0, 0).record(None, timed=False)
+
+    def read() -> bytes:
+        together.wait(timeout=20)
+        return near.read()
+
+    stages = PointStages(MemoryStore(SETTINGS), encoder=None, clock=Stopwatch(), max_pixels=1)  # type: ignore[arg-type]
+    records = [replace(near, uri=f"s3://b/{n}", read=read) for n in range(6)]
+    offers = pipeline.encode(records, stages, Limits(readers=1, far_readers=6))
+    assert [offer.uri for offer in offers if isinstance(offer, Candidate)] == [record.uri for record in records]
+    assert [near.far, replace(records[0], held=9).far] == [False, False]
