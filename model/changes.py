@@ -16,7 +16,8 @@ import cv2  # noqa: TID251 - one of OpenCV's doors
 import numpy as np
 import numpy.typing as npt
 
-from model.grey import Grey, resized
+from model.grey import Grey
+from model.light import relit
 from model.regions import BOXES, CAPTIONS
 from model.thumbnail import REGIONS
 
@@ -56,21 +57,6 @@ LONG = 3
 NEAR = 5
 """Pixels along each side of the square in which a border's two sides are averaged."""
 
-SAMPLED = 16
-"""Pixels of the side at which the change of light is fitted,"""
-
-FITS = 3
-"""so many times, each by"""
-
-KEPT = SAMPLED * SAMPLED * 4 // 5
-"""the pixels that fitted it best."""
-
-MIDDLE = 128.0
-"""Grey level from which gamma bends the others, and"""
-
-SPAN = 64.0
-"""levels by which it does so."""
-
 EDGE = 2
 """Pixels along each edge that do not count: two pictures seldom end at the very same place."""
 
@@ -100,7 +86,7 @@ NOTHING = Changes(0.0, moved=False)
 
 def changes(window: Grey, placed: Grey) -> Changes:
     """Return what shows only in *window*, or only in what was *placed* on it, both (H, W), levels, equally sharp."""
-    lit = _lit(placed, window)
+    lit = relit(placed, window)
     apart = window - lit
     level = np.abs(apart)
     limit = max(APART, NOISES * 1.4826 * float(np.partition(level.ravel(), level.size // 2)[level.size // 2]))
@@ -142,38 +128,6 @@ def _extent(side: Numbers) -> tuple[int, int]:
     """Return the first and the last column of regions that has a share."""
     columns = np.flatnonzero(side.reshape(REGIONS, REGIONS).any(0))
     return int(columns[0]), int(columns[-1])
-
-
-def _lit(whole: Grey, window: Grey) -> Grey:
-    """
-    Return *whole* in the light of *window*: brightness, contrast and gamma, which may differ from side to side.
-
-    What would be lighter than white or darker than black is cut off, as it was when the light was changed.
-    """
-    few = [resized(each, SAMPLED, SAMPLED).ravel().astype(np.float64) for each in (whole, window)]
-    spread = np.linspace(-0.5, 0.5, SAMPLED)
-    terms = _terms((few[0] - MIDDLE) / SPAN, np.tile(spread, SAMPLED), np.repeat(spread, SAMPLED))
-    weights = np.ones_like(few[0])
-    for _ in range(FITS):
-        weighed = terms * weights
-        numbers = np.linalg.solve(weighed @ terms.T + 1e-3 * np.eye(len(terms)), weighed @ few[1])
-        apart = np.abs(few[1] - numbers @ terms)
-        weights = (apart <= max(np.partition(apart, KEPT)[KEPT], 2.0)).astype(np.float64)
-    flat, across, down, wide, high, both, gain, gain_across, gain_down, gamma = numbers.astype(np.float32)
-    height, width = whole.shape
-    x = np.linspace(-0.5, 0.5, width, dtype=np.float32)
-    y = np.linspace(-0.5, 0.5, height, dtype=np.float32)[:, None]
-    level = (whole - np.float32(MIDDLE)) * np.float32(1 / SPAN)
-    lit: Grey = level * gamma
-    lit += gain + gain_across * x + gain_down * y
-    lit *= level
-    lit += (flat + across * x + wide * x * x) + (down + both * x + high * y) * y
-    return np.minimum(np.maximum(lit, 0), 255)
-
-
-def _terms(level: Numbers, x: Numbers, y: Numbers) -> Numbers:
-    """Return what the light of pixels of some *level* at *x* and *y*, each (N,), is a sum of, (10, N)."""
-    return np.stack([np.ones_like(x), x, y, x * x, y * y, x * y, level, x * level, y * level, level * level])
 
 
 def _spots(window: Grey, lit: Grey, mask: Mask, same: Mask, limit: float) -> Numbers:

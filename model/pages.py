@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model.grey import Grey, detail_of, resized
-from model.regions import RING, region_means
+from model.regions import NOISE, RING, quantile, region_means
 from model.thumbnail import REGIONS
 
 SHARP = 1.2
@@ -48,6 +48,15 @@ TWICE = 2.15
 MARGIN = 0.042
 """And so much more."""
 
+VOID = 0.03
+"""Regions with at most this share of the mean detail are empty, so that what the other page shows there is noise,"""
+
+ROOM = 0.2
+"""if so large a share of all regions is empty,"""
+
+AUDIBLE = 1.0
+"""and if it is of so many grey levels at least."""
+
 BUSY = 0.3
 """Regions with less detail than this share of the mean do not count."""
 
@@ -78,6 +87,7 @@ def overall(window: Grey, whole: Grey, soft: float, *, framed: bool) -> float:
     """
     detail = detail_of(window, soft, LIGHT), detail_of(whole, SHARP, LIGHT)
     own, other, shared = (region_means(one * two) for one, two in ((detail[0],) * 2, (detail[1],) * 2, detail))
+    own, other = _quiet(own, other, shared), _quiet(other, own, shared)
     laid = _laid(window, whole)
     whole_of_it = _agreement(own, other, shared, np.ones_like(INNER))
     parts = [INNER] * framed + [~laid] * bool(0 < laid.sum() <= MOST_LAID)
@@ -104,6 +114,15 @@ def _agreement(own: Regions, other: Regions, shared: Regions, kept: npt.NDArray[
     return float(min(level, OVERALL + MARGIN - uneven))
 
 
+def _quiet(own: Regions, other: Regions, shared: Regions) -> Regions:
+    """Return *own* detail without the noise that shows where the *other* page is empty; what is *shared* stays."""
+    empty = other <= VOID * other.mean()
+    noise = float(np.median(own[empty])) if empty.mean() >= ROOM else 0.0
+    if noise < AUDIBLE**2:
+        return own
+    return np.maximum(own - min(noise, NOISE**2), shared * shared / (other + 1e-6))
+
+
 def _most_apart(own: Regions, other: Regions, shared: Regions) -> float:
     """Return by how many levels of the stronger page one region differs at most, whatever the light."""
     gain = max(float(shared.sum() / own.sum()), 0.05)
@@ -116,10 +135,11 @@ def _laid(window: Grey, whole: Grey) -> npt.NDArray[np.bool_]:
     new, old = (resized(grey, FINE, FINE).ravel().astype(np.float64) for grey in (window, whole))
     fitting = np.ones(len(new), np.bool_)
     for _ in range(FITS):
-        gain = np.cov(old[fitting], new[fitting])
-        slope = gain[0, 1] / max(gain[0, 0], 1e-6)
-        apart = np.abs(new - new[fitting].mean() - slope * (old - old[fitting].mean()))
-        fitting = apart <= max(np.quantile(apart, 0.8), 1.0)
+        middle, level = old[fitting].mean(), new[fitting].mean()
+        bright = old[fitting] - middle
+        slope = bright @ (new[fitting] - level) / max(bright @ bright, 1e-6)
+        apart = np.abs(new - level - slope * (old - middle))
+        fitting = apart <= max(quantile(apart, 0.8), 1.0)
     spots = np.pad((apart >= LAID).reshape(FINE, FINE), 1)
     around = np.lib.stride_tricks.sliding_window_view(spots, (4, 4))[::2, ::2]  # a region's four spots and their rim
     return np.asarray(around.any((2, 3)))

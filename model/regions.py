@@ -28,6 +28,9 @@ BAND = 3
 BOX = 4
 """Regions of each side of a box that a logo may spoil."""
 
+OUTLINE = 0.15
+"""With no larger a share of them within the outermost, regions with detail show the outline of a page only."""
+
 FEWEST = 14
 """Regions that must be left to tell."""
 
@@ -37,7 +40,7 @@ def region_means(image: Grey) -> npt.NDArray[np.float64]:
     return resized(image, REGIONS, REGIONS).astype(np.float64)
 
 
-def _quantile(values: npt.NDArray[np.float64], share: float) -> float:
+def quantile(values: npt.NDArray[np.float64], share: float) -> float:
     """Return the quantile of (N,) *values* as numpy's does, to rounding, in a tenth of the time for a few values."""
     ordered: list[float] = np.sort(values).tolist()
     place = share * (len(ordered) - 1)
@@ -49,15 +52,19 @@ def _agreement_by_region(window: Grey, whole: Grey) -> tuple[npt.NDArray[np.floa
     """
     Return the correlation of each region, -1 to 1, and how strong its detail is, both (REGIONS * REGIONS,).
 
-    As much noise as a fifth of the regions have at most is taken to be everywhere in *window*, and forgiven.
+    As much noise as a fifth of the regions have at most is taken to be everywhere in one of the two, and forgiven: in
+    the one that would be noisier.
     """
-    own, other = region_means(window * window), region_means(whole * whole) + 1e-6
+    own, other = region_means(window * window) + 1e-6, region_means(whole * whole) + 1e-6
     shared = region_means(window * whole)
-    explained = shared * shared / other
-    noise = min(_quantile((own - explained).ravel(), 0.2), NOISE**2)
-    clean = np.maximum(own - noise, explained) + 1e-6
-    strength = np.maximum(clean / clean.mean(), other / other.mean())
-    return (shared / np.sqrt(clean * other)).ravel(), strength.ravel()
+    common = shared * shared / (own * other)
+    own_noise, other_noise = (quantile((each * (1 - common)).ravel(), 0.2) for each in (own, other))
+    if own_noise * other.mean() >= other_noise * own.mean():
+        own = np.maximum(own - min(own_noise, NOISE**2), own * common) + 1e-6
+    else:
+        other = np.maximum(other - min(other_noise, NOISE**2), other * common) + 1e-6
+    strength = np.maximum(own / own.mean(), other / other.mean())
+    return (shared / np.sqrt(own * other)).ravel(), strength.ravel()
 
 
 def weakest(window: Grey, whole: Grey) -> float:
@@ -65,21 +72,24 @@ def weakest(window: Grey, whole: Grey) -> float:
     Return the correlation that nine tenths of the regions with detail reach, -1 to 1.
 
     Or, if that is more, what they reach but for one place where something was laid on the picture, or but for its
-    outermost regions, where a border may show; less FORGIVEN.
+    outermost regions, where a border may show; less FORGIVEN. Of paper on a dark ground, what lies within its outline
+    must agree.
     """
     correlation, strength = _agreement_by_region(window, whole)
     busy = strength >= 0.3 * strength.mean()
-    calm = np.minimum(strength, 4 * _quantile(strength, 0.5))  # a caption is so strong that all else would seem flat
+    calm = np.minimum(strength, 4 * quantile(strength, 0.5))  # a caption is so strong that all else would seem flat
     rest = calm >= 0.3 * calm.mean()
+    if (busy & ~RING).sum() <= OUTLINE * busy.sum():
+        busy = rest = ~RING & (strength >= 0.3 * strength[~RING].mean())
     spoilt = (rest & (correlation < 0.85)).astype(np.intp)  # of booleans, @ would tell only whether there is one
     place = PLACES[int((PLACES @ spoilt).argmax())]
     forgiving = (_reached(correlation, kept) - FORGIVEN for kept in (rest & ~place, busy & ~RING))
-    return max(_quantile(correlation[busy], WEAKEST), *forgiving)
+    return max(quantile(correlation[busy], WEAKEST), *forgiving)
 
 
 def _reached(correlation: npt.NDArray[np.float64], kept: npt.NDArray[np.bool_]) -> float:
     """Return what nine tenths of the regions that are *kept* reach; -1 where these are too few to tell."""
-    return _quantile(correlation[kept], WEAKEST) if kept.sum() >= FEWEST else -1.0
+    return quantile(correlation[kept], WEAKEST) if kept.sum() >= FEWEST else -1.0
 
 
 def _places() -> npt.NDArray[np.bool_]:

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice, product
 
 import cv2  # noqa: TID251 - one of OpenCV's doors
@@ -30,6 +31,7 @@ import numpy.typing as npt
 
 from model.changes import STRICT, changes
 from model.grey import Grey, blurred, resized
+from model.light import in_better_light
 from model.pages import OVERALL, SHARP, overall
 from model.regions import weakest
 from model.thumbnail import (
@@ -56,10 +58,10 @@ __all__ = [
     "thumbnail",
 ]
 
-METHOD = "regions-7"
+METHOD = "regions-8"
 """Names how thumbnails are made and compared; a change of either needs another name, as an encoder's does."""
 
-MIN_SCORE = 0.72
+MIN_SCORE = 0.73
 """A candidate is confirmed when its score reaches this; scripts/bench_second_look.py shows what it parts."""
 
 TRIED = 3
@@ -85,6 +87,9 @@ ALIGNED = 0.85
 
 UNMOVED = 0.9
 """Correlation of the details from which a picture that was neither zoomed nor moved is not looked for elsewhere."""
+
+FITTED = 0.95
+"""Correlation of the details from which no freer place fits better."""
 
 HOPELESS = 0.35
 """Correlation of the details below which they are not looked at closely: they show different things."""
@@ -188,7 +193,7 @@ def second_look(new: Thumbnail, original: Thumbnail) -> Look:
         return Look(float(all(flat) and apart <= FLAT_ALIKE), 1.0, (0.0, 0.0), mirrored=False)
     upright = _aligned(islice(_tries(*views), TRIED))
     look = _look(upright, UPRIGHT)
-    if look.score >= MIN_SCORE:
+    if look.score >= MIN_SCORE or upright.correlation >= FITTED:
         return look
     freer = max((_moved(each, TURNED) for each in _freer(upright, *views)), key=_correlation, default=upright)
     if freer.correlation < FITTING:
@@ -234,18 +239,14 @@ def _compared(best: _Try, free: tuple[int, ...]) -> tuple[float, float, _Try]:
     original = best.whole if best.zoomed else best.window
     page = original.page  # not of the new picture: too much light makes a page of a photograph
     window, whole = _evenly_dense(*_chosen(best.window, best.whole, finest=page), best.place)
-    sharp = _equally_sharp(window, whole, best.place)
-    score = _agreement(best, *sharp)
+    score, *sharp = _agreed(best, window, whole)
     if best.correlation >= FITTING and score >= NEARLY and (page or score < MIN_SCORE):
         best = replace(best, place=_refined(finely(window), finely(whole), best, free)[1])
-        sharp = _equally_sharp(window, whole, best.place)
-        score = _agreement(best, *sharp)
+        score, *sharp = _agreed(best, window, whole)
     if free != UPRIGHT:
         score -= FREEDOM
     if page and score >= MIN_SCORE:
-        placed = _placed(whole, best.place, *window.shape)
-        agreement = overall(window, placed, _blur(SHARP, best.place), framed=not best.zoomed)
-        score = min(score, MIN_SCORE + agreement - OVERALL)
+        score = min(score, MIN_SCORE + _overall(best, window, whole) - OVERALL)
     if score < MIN_SCORE:
         return score, 0.0, best
     changed = changes(*sharp)
@@ -293,7 +294,7 @@ def _tries(new: View, original: View) -> Iterator[_Try]:
         yield unmoved
     plain = _likeliest(_coarse(new, original, mirrored=False))
     yield plain[0]
-    yield from _framed(new, original)
+    yield from sorted(_framed(new, original), key=lambda each: _share(each.place))[:1]  # the wider frame was added
     turned = list(_coarse(new.mirrored(), original, mirrored=True))
     yield from _apart(_likeliest([*plain[1:], *turned]), plain[0])
 
@@ -303,12 +304,13 @@ def _likeliest(tries: Iterable[_Try]) -> list[_Try]:
 
 
 def _framed(new: View, original: View) -> Iterator[_Try]:
-    """Yield the place of the original in a new picture that has even bars around it."""
-    (top, bottom), (left, right) = (_between_bars(new.grey.std(axis)) for axis in (1, 0))
-    across, down = right - left, bottom - top
-    if across * down < 0.98 and min(across, down) > 0.3:
-        place = _upright(across, down, (left + right - 1) / 2, (top + bottom - 1) / 2)
-        yield _Try(0.0, place, original, new, zoomed=False, mirrored=False)
+    """Yield the place of the one in the other that has even bars around it, the new one first."""
+    for zoomed, window, whole in ((False, original, new), (True, new, original)):
+        (top, bottom), (left, right) = (_between_bars(whole.grey.std(axis)) for axis in (1, 0))
+        across, down = right - left, bottom - top
+        if across * down < 0.98 and min(across, down) > 0.3:
+            place = _upright(across, down, (left + right - 1) / 2, (top + bottom - 1) / 2)
+            yield _Try(0.0, place, window, whole, zoomed, mirrored=False)
 
 
 def _between_bars(deviations: Grey) -> tuple[float, float]:
@@ -448,6 +450,18 @@ def _blur(sharp: float, place: Place) -> float:
 def _equally_sharp(window: Grey, whole: Grey, place: Place) -> tuple[Grey, Grey]:
     """Return *window*, and what of *whole* lies at its *place*, blurred to the same sharpness."""
     return blurred(window, _blur(FINEST, place)), blurred(_placed(whole, place, *window.shape), FINEST)
+
+
+def _agreed(best: _Try, window: Grey, whole: Grey) -> tuple[float, Grey, Grey]:
+    """Return how well both agree at the *best* place, and the two as they were compared: equally sharp and lit."""
+    return in_better_light(partial(_agreement, best), MIN_SCORE, *_equally_sharp(window, whole, best.place))
+
+
+def _overall(best: _Try, window: Grey, whole: Grey) -> float:
+    """Return how well two pages agree as a whole at the *best* place."""
+    cropped = best.zoomed and _share(best.place) <= EQUAL
+    agreement = partial(overall, soft=_blur(SHARP, best.place), framed=not cropped)
+    return in_better_light(agreement, OVERALL, window, _placed(whole, best.place, *window.shape))[0]
 
 
 def _agreement(best: _Try, window: Grey, placed: Grey) -> float:

@@ -88,8 +88,8 @@ class View:
 
     @cached_property
     def page(self) -> bool:
-        """Whether it is a page; asked for once or twice in a look."""
-        return is_page(self.grey)
+        """Whether it is a page; what is none by far was not stored large."""
+        return self.large is not None and is_page(self.grey)
 
     @cached_property
     def coarse(self) -> Grey:

@@ -1,0 +1,107 @@
+"""
+Brings one of two aligned pictures to the light of the other: brightness, contrast and gamma, also from side to side.
+
+Light that is too bright makes white of what was pale, and nothing brings that back; but the other picture can be made
+as white. So where one of two has lost much to white or black, the other one is made to lose the same, before they are
+compared. Used by the second look and changes only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2  # noqa: TID251 - one of OpenCV's doors
+import numpy as np
+import numpy.typing as npt
+
+from model.grey import Grey, resized
+
+LOST = 0.2
+"""So much more of one picture must be white or black than of the other, as a share, before the other is relit."""
+
+WHITE = 253.5
+"""A pixel that is lighter is white,"""
+
+BLACK = 1.5
+"""and one that is darker is black."""
+
+SAMPLED = 16
+"""Pixels of the side at which the change of light is fitted,"""
+
+FITS = 3
+"""so many times, each by"""
+
+KEPT = SAMPLED * SAMPLED * 4 // 5
+"""the pixels that fitted it best."""
+
+MIDDLE = 128.0
+"""Grey level from which gamma bends the others, and"""
+
+SPAN = 64.0
+"""levels by which it does so."""
+
+Numbers = npt.NDArray[np.float64]
+Agreement = Callable[[Grey, Grey], float]
+
+
+def in_better_light(agreement: Agreement, enough: float, one: Grey, other: Grey) -> tuple[float, Grey, Grey]:
+    """
+    Return the *agreement* of two aligned pictures, both (H, W), levels, and these two.
+
+    Where it is not *enough*, and LOST more is white or black in one of them, the other is relit, and the better kept.
+    """
+    level = agreement(one, other)
+    more = 0.0 if level >= enough else _lost(one) - _lost(other)
+    if abs(more) <= LOST:
+        return level, one, other
+    lit = (one, relit(other, one)) if more > 0 else (relit(one, other), other)
+    again = agreement(*lit)
+    return (again, *lit) if again > level else (level, one, other)
+
+
+def _lost(image: Grey) -> float:
+    """Return the share of *image* that is white or black."""
+    return 1 - cv2.countNonZero(cv2.inRange(image, BLACK, WHITE)) / image.size
+
+
+def relit(image: Grey, model: Grey) -> Grey:
+    """
+    Return *image* in the light of *model*, both (H, W), levels, of one scene but for some spots.
+
+    What would be lighter than white or darker than black is cut off, as it was when the light was changed.
+    """
+    few, wanted = (resized(each, SAMPLED, SAMPLED).ravel().astype(np.float64) for each in (image, model))
+    terms = _terms((few - MIDDLE) / SPAN)
+    weights = np.ones_like(few)
+    for _ in range(FITS):
+        weighed = terms * weights
+        numbers = np.linalg.solve(weighed @ terms.T + RIDGE, weighed @ wanted)
+        apart = np.abs(wanted - numbers @ terms)
+        weights = (apart <= max(np.partition(apart, KEPT)[KEPT], 2.0)).astype(np.float64)
+    flat, across, down, wide, high, both, gain, gain_across, gain_down, gamma = numbers.astype(np.float32)
+    height, width = image.shape
+    x = np.linspace(-0.5, 0.5, width, dtype=np.float32)
+    y = np.linspace(-0.5, 0.5, height, dtype=np.float32)[:, None]
+    level = (image - np.float32(MIDDLE)) * np.float32(1 / SPAN)
+    lit: Grey = level * gamma
+    lit += gain + gain_across * x + gain_down * y
+    lit *= level
+    lit += (flat + across * x + wide * x * x) + (down + both * x + high * y) * y
+    return np.minimum(np.maximum(lit, 0), 255)
+
+
+def _terms(level: Numbers) -> Numbers:
+    """Return what the light of pixels, sampled row by row, of some *level*, (N,), is a sum of, (10, N)."""
+    return np.concatenate([PLACES, level * PLACES[:3], [level * level]])
+
+
+def _places() -> Numbers:
+    """Return what light without regard to the level is a sum of, (6, N)."""
+    spread = np.linspace(-0.5, 0.5, SAMPLED)
+    x, y = np.tile(spread, SAMPLED), np.repeat(spread, SAMPLED)
+    return np.stack([np.ones_like(x), x, y, x * x, y * y, x * y])
+
+
+PLACES = _places()
+RIDGE = 1e-3 * np.eye(10)
+"""Keeps numbers that nothing tells, as of an even picture, at zero."""
