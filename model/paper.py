@@ -32,6 +32,9 @@ WRITTEN = 0.003
 TO_FLOOR = 0.4999
 """OpenCV rounds levels to the nearest; what is taken off them first makes it the next lower one."""
 
+BAR = 4.0
+"""Deviation of a row or column, in grey levels, below which it may belong to a bar along an edge."""
+
 _FIRST = np.maximum(np.arange(256) - ABOUT, 0)
 """The lowest level that is about the same as each."""
 
@@ -56,6 +59,27 @@ def is_page(grey: Image, plain: float = PLAIN) -> bool:
     how = cv2.MORPH_CLOSE if dark >= light else cv2.MORPH_OPEN
     ground = cv2.morphologyEx(grey, how, np.ones((STROKE, STROKE), np.uint8))
     return _evenness(_histogram(ground)) >= plain
+
+
+def is_framed_page(grey: Image, plain: float = PLAIN) -> bool:
+    """Return whether *grey*, (H, W), is a page between even bars, such as a receipt under the lid of a scanner."""
+    inner = grey[within_bars(grey)]
+    return inner.shape != grey.shape and is_page(np.ascontiguousarray(inner), plain)
+
+
+def within_bars(grey: Image) -> tuple[slice, slice]:
+    """Return the rows and columns of *grey*, (H, W), between even bars along its edges; all of one that is even."""
+    edges = (grey[0], grey[-1], grey[:, 0], grey[:, -1])
+    if all(cv2.meanStdDev(edge)[1][0, 0] > BAR for edge in edges):  # most pictures: the rest takes ten times as long
+        return slice(None), slice(None)
+    rows, columns = (_between_bars(grey.std(axis)) for axis in (1, 0))
+    return rows, columns
+
+
+def _between_bars(deviations: npt.NDArray[np.floating]) -> slice:
+    """Return which rows or columns, of these *deviations*, lie between the first and the last with content."""
+    busy = np.flatnonzero(deviations > BAR)
+    return slice(int(busy[0]), int(busy[-1]) + 1) if len(busy) else slice(None)
 
 
 def _middle(levels: Levels) -> int:

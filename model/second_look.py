@@ -32,6 +32,7 @@ import numpy.typing as npt
 from model.changes import STRICT, changes
 from model.grey import Grey, blurred, resized
 from model.light import in_better_light
+from model.paper import within_bars
 from model.pages import OVERALL, SHARP, overall
 from model.regions import weakest
 from model.thumbnail import (
@@ -130,9 +131,6 @@ FINEST = 0.8
 
 WIDE = 3.0
 """Blur in pixels that takes away what fills more than a region."""
-
-BAR = 4.0
-"""Deviation of a row or column, in grey levels, below which it may belong to a border."""
 
 Place = npt.NDArray[np.float64]
 """
@@ -306,17 +304,11 @@ def _likeliest(tries: Iterable[_Try]) -> list[_Try]:
 def _framed(new: View, original: View) -> Iterator[_Try]:
     """Yield the place of the one in the other that has even bars around it, the new one first."""
     for zoomed, window, whole in ((False, original, new), (True, new, original)):
-        (top, bottom), (left, right) = (_between_bars(whole.grey.std(axis)) for axis in (1, 0))
+        (top, bottom), (left, right) = whole.content
         across, down = right - left, bottom - top
         if across * down < 0.98 and min(across, down) > 0.3:
             place = _upright(across, down, (left + right - 1) / 2, (top + bottom - 1) / 2)
             yield _Try(0.0, place, window, whole, zoomed, mirrored=False)
-
-
-def _between_bars(deviations: Grey) -> tuple[float, float]:
-    """Return where the rows or columns with content begin and end, as shares."""
-    busy = np.flatnonzero(deviations > BAR)
-    return (float(busy[0]) / len(deviations), float(busy[-1] + 1) / len(deviations)) if len(busy) else (0.0, 1.0)
 
 
 def _apart(tries: list[_Try], first: _Try) -> Iterator[_Try]:
@@ -458,10 +450,15 @@ def _agreed(best: _Try, window: Grey, whole: Grey) -> tuple[float, Grey, Grey]:
 
 
 def _overall(best: _Try, window: Grey, whole: Grey) -> float:
-    """Return how well two pages agree as a whole at the *best* place."""
+    """Return how well two pages agree as a whole at the *best* place; without the bars around them, if any."""
+    original = best.whole if best.zoomed else best.window
     cropped = best.zoomed and _share(best.place) <= EQUAL
     agreement = partial(overall, soft=_blur(SHARP, best.place), framed=not cropped)
-    return in_better_light(agreement, OVERALL, window, _placed(whole, best.place, *window.shape))[0]
+    sheets = window, _placed(whole, best.place, *window.shape)
+    if original.framed_page:
+        content = within_bars(window)
+        sheets = tuple(np.ascontiguousarray(each[content]) for each in sheets)
+    return in_better_light(agreement, OVERALL, *sheets)[0]
 
 
 def _agreement(best: _Try, window: Grey, placed: Grey) -> float:

@@ -16,7 +16,7 @@ import cv2  # noqa: TID251 - one of OpenCV's doors
 import numpy as np
 
 from model.grey import Grey, Pixels, blurred, resized
-from model.paper import is_page
+from model.paper import is_framed_page, is_page, within_bars
 from model.specks import without_specks
 
 Thumbnail = bytes
@@ -89,7 +89,12 @@ class View:
     @cached_property
     def page(self) -> bool:
         """Whether it is a page; what is none by far was not stored large."""
-        return self.large is not None and is_page(self.grey)
+        return self.large is not None and (is_page(self.grey) or self.framed_page)
+
+    @cached_property
+    def framed_page(self) -> bool:
+        """Whether it is a page only without the even bars around it."""
+        return self.large is not None and not is_page(self.grey) and is_framed_page(self.grey)
 
     @cached_property
     def coarse(self) -> Grey:
@@ -100,6 +105,15 @@ class View:
     def shrunk(self) -> tuple[Grey, ...]:
         """*detail* at each of WINDOWS, largest first; most copies are found without."""
         return self.coarse, *(resized(self.detail, side, side) for side in WINDOWS[1:])
+
+    @property
+    def content(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Where what lies between even bars begins and ends, from top to bottom and from left to right, as shares."""
+        rows, columns = (
+            each.indices(side)[:2] for each, side in zip(within_bars(self.grey), self.grey.shape, strict=True)
+        )
+        height, width = self.grey.shape
+        return (rows[0] / height, rows[1] / height), (columns[0] / width, columns[1] / width)
 
     def mirrored(self) -> View:
         """Return the same with left and right exchanged."""
@@ -120,7 +134,7 @@ def thumbnail(pixels: Pixels, /) -> Thumbnail:
     colour: bytes = means.astype(np.int8).tobytes()
     luma = without_specks(_halved(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), size, 6))
     grey = resized(_halved(luma, size, 2), *size)
-    if is_page(grey, ABOUT_A_PAGE):
+    if is_page(grey, ABOUT_A_PAGE) or is_framed_page(grey, ABOUT_A_PAGE):
         grey = resized(luma, *stored_size(width, height, LARGE))
     return colour + _jpeg(grey, THUMBNAIL_MAX_BYTES - len(colour))
 
