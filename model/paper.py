@@ -35,6 +35,9 @@ TO_FLOOR = 0.4999
 BAR = 4.0
 """Deviation of a row or column, in grey levels, below which it may belong to a bar along an edge."""
 
+LEAST_WITHIN = 0.3
+"""Share of the rows and of the columns that lie between bars at least."""
+
 _FIRST = np.maximum(np.arange(256) - ABOUT, 0)
 """The lowest level that is about the same as each."""
 
@@ -68,18 +71,16 @@ def is_framed_page(grey: Image, plain: float = PLAIN) -> bool:
 
 
 def within_bars(grey: Image) -> tuple[slice, slice]:
-    """Return the rows and columns of *grey*, (H, W), between even bars along its edges; all of one that is even."""
+    """Return the rows and columns of *grey*, (H, W), between even bars along its edges; all where little lies between."""
+    everything = slice(0, grey.shape[0]), slice(0, grey.shape[1])
     edges = (grey[0], grey[-1], grey[:, 0], grey[:, -1])
     if all(cv2.meanStdDev(edge)[1][0, 0] > BAR for edge in edges):  # most pictures: the rest takes ten times as long
-        return slice(None), slice(None)
-    rows, columns = (_between_bars(grey.std(axis)) for axis in (1, 0))
-    return rows, columns
-
-
-def _between_bars(deviations: npt.NDArray[np.floating]) -> slice:
-    """Return which rows or columns, of these *deviations*, lie between the first and the last with content."""
-    busy = np.flatnonzero(deviations > BAR)
-    return slice(int(busy[0]), int(busy[-1]) + 1) if len(busy) else slice(None)
+        return everything
+    busy = [np.flatnonzero(grey.std(axis) > BAR) for axis in (1, 0)]
+    inner = [slice(int(lines[0]), int(lines[-1]) + 1) if len(lines) else slice(0, 0) for lines in busy]
+    if any(part.stop - part.start <= LEAST_WITHIN * side for part, side in zip(inner, grey.shape, strict=True)):
+        return everything
+    return inner[0], inner[1]
 
 
 def _middle(levels: Levels) -> int:

@@ -132,6 +132,9 @@ FINEST = 0.8
 WIDE = 3.0
 """Blur in pixels that takes away what fills more than a region."""
 
+INSET = 3
+"""Pixels of a page beside its bars that are left out with them: its outline is stronger than all that is on it."""
+
 Place = npt.NDArray[np.float64]
 """
 Where a window lies in a larger picture, (2, 3): the affine map from a point of the window to one of the larger picture,
@@ -306,7 +309,7 @@ def _framed(new: View, original: View) -> Iterator[_Try]:
     for zoomed, window, whole in ((False, original, new), (True, new, original)):
         (top, bottom), (left, right) = whole.content
         across, down = right - left, bottom - top
-        if across * down < 0.98 and min(across, down) > 0.3:
+        if across * down < 0.98:
             place = _upright(across, down, (left + right - 1) / 2, (top + bottom - 1) / 2)
             yield _Try(0.0, place, window, whole, zoomed, mirrored=False)
 
@@ -456,8 +459,7 @@ def _overall(best: _Try, window: Grey, whole: Grey) -> float:
     agreement = partial(overall, soft=_blur(SHARP, best.place), framed=not cropped)
     sheets = window, _placed(whole, best.place, *window.shape)
     if original.framed_page:
-        content = within_bars(window)
-        sheets = tuple(np.ascontiguousarray(each[content]) for each in sheets)
+        sheets = tuple(np.ascontiguousarray(each[within_bars(window)][INSET:-INSET, INSET:-INSET]) for each in sheets)
     return in_better_light(agreement, OVERALL, *sheets)[0]
 
 

@@ -109,11 +109,9 @@ class View:
     @property
     def content(self) -> tuple[tuple[float, float], tuple[float, float]]:
         """Where what lies between even bars begins and ends, from top to bottom and from left to right, as shares."""
-        rows, columns = (
-            each.indices(side)[:2] for each, side in zip(within_bars(self.grey), self.grey.shape, strict=True)
-        )
+        rows, columns = within_bars(self.grey)
         height, width = self.grey.shape
-        return (rows[0] / height, rows[1] / height), (columns[0] / width, columns[1] / width)
+        return (rows.start / height, rows.stop / height), (columns.start / width, columns.stop / width)
 
     def mirrored(self) -> View:
         """Return the same with left and right exchanged."""

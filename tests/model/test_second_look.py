@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
 from PIL import Image, ImageDraw, ImageFont
+from skimage import data
 
 from model.augment import FAMILIES
+from model.data import Picture
 from model.grey import blurred
 from model.pages import OVERALL, SHARP, overall
 from model.paper import is_page
-from model.receipts import invoices, receipt
+from model.receipts import invoices, receipt, receipts
+from model.regions import weakest
 from model.second_look import MIN_SCORE, THUMBNAIL_MAX_BYTES, Look, is_thumbnail, second_look, thumbnail
 from model.specks import without_specks
 from model.thumbnail import LARGE, SIDE, view
@@ -218,6 +221,68 @@ def test_light_that_is_cut_off_at_white_changes_nothing(photos: Mapping[str, Pix
     portrait = photos["astronaut"]
     found = look(np.minimum(portrait * 1.25, 255).astype(np.uint8), portrait)
     assert (found.score >= MIN_SCORE, found.changed) == (True, 0.0)
+
+
+def noisy(pixels: Pixels) -> Pixels:
+    """Add Gaussian noise of 30 levels."""
+    return np.clip(pixels + np.random.default_rng(1).normal(0, 30, pixels.shape), 0, 255).astype(np.uint8)
+
+
+def pale(pixels: Pixels) -> Pixels:
+    """Take three quarters of the contrast away."""
+    return (96 + pixels // 4).astype(np.uint8)
+
+
+def either_way(one: Pixels, other: Pixels) -> float:
+    """Return the lesser of the scores with each of the two as the original."""
+    return min(look(one, other).score, look(other, one).score)
+
+
+def test_noise_is_forgiven_whichever_picture_has_it() -> None:
+    """A pale photograph is found in strong noise, also where the noisy one came first."""
+    camera = pale(np.repeat(data.camera()[:, :, None], 3, axis=2))
+    assert either_way(noisy(camera), camera) >= MIN_SCORE
+
+
+def test_noise_on_what_is_mostly_empty_is_forgiven() -> None:
+    """The moon is as even as a page, and must agree as a whole; noise all over it does not keep it from that."""
+    moon = np.repeat(data.moon()[:, :, None], 3, axis=2)
+    assert view(thumbnail(moon)).page
+    assert either_way(noisy(moon), moon) >= MIN_SCORE
+
+
+def test_what_was_made_white_by_light_is_made_white_in_the_other_picture() -> None:
+    """More than twice as bright, a photograph and a page of text lose much to white, and are copies either way."""
+    for each in (data.camera(), data.text()):
+        grey = np.repeat(each[:, :, None], 3, axis=2)
+        bright = np.minimum(grey * 2.2, 255).astype(np.uint8)
+        assert either_way(bright, grey) >= MIN_SCORE
+
+
+def test_a_frame_is_seen_through_whichever_picture_has_it(photos: Mapping[str, Pixels]) -> None:
+    """A pale photograph in a white frame is that photograph, also where the framed one came first."""
+    cat = pale(photos["cat"])
+    framed = np.pad(cat, [(30, 30), (45, 45), (0, 0)], constant_values=255)
+    assert either_way(framed, cat) >= MIN_SCORE
+
+
+@pytest.mark.parametrize("contrast", [0.15, 0.5])
+@pytest.mark.parametrize("draw", [receipts, invoices])
+def test_paper_on_a_dark_ground_is_told_by_what_is_on_it(draw: Callable[[int], list[Picture]], contrast: float) -> None:
+    """Receipts, or invoices, on black share their outline; none is another, and each is itself, a little darker."""
+    sheets = [(128 + (page.pixels - 128.0) * contrast).astype(np.uint8) for page in draw(5)]
+    black = [np.pad(each, [(40, 40), (30, 30), (0, 0)]) for each in sheets]
+    assert max(look(a, b).score for i, a in enumerate(black) for b in black[:i]) < MIN_SCORE
+    assert look((black[0] * 0.9).astype(np.uint8), black[0]).score >= MIN_SCORE
+
+
+def test_an_outline_alone_says_nothing() -> None:
+    """Where all strong detail lies within the outermost regions, the others decide."""
+    rng = np.random.default_rng(0)
+    outline = np.pad(np.zeros((88, 88), np.float32), 12, constant_values=1) * rng.normal(0, 60, (112, 112))
+    first, second = (blurred((outline + rng.normal(0, 6, outline.shape)).astype(np.float32), 1.0) for _ in range(2))
+    assert weakest(first, first) > 0.9
+    assert weakest(first, second) < 0.5
 
 
 def test_a_changed_part_is_noticed(photos: Mapping[str, Pixels]) -> None:
