@@ -74,7 +74,7 @@ FITTING = 0.6
 EQUAL = 0.95
 """Share from which either picture may be the larger one."""
 
-FREEDOM = 0.08
+FREEDOM = 0.07
 """What it costs to be found by turning or a window of other proportions only: different pictures fit better, too."""
 
 MOVED = 0.3
@@ -90,7 +90,7 @@ UNMOVED = 0.9
 """Correlation of the details from which a picture that was neither zoomed nor moved is not looked for elsewhere."""
 
 FITTED = 0.95
-"""Correlation of the details from which no freer place fits better."""
+"""Correlation of the details from which no freer place of a page fits better."""
 
 HOPELESS = 0.35
 """Correlation of the details below which they are not looked at closely: they show different things."""
@@ -194,7 +194,7 @@ def second_look(new: Thumbnail, original: Thumbnail) -> Look:
         return Look(float(all(flat) and apart <= FLAT_ALIKE), 1.0, (0.0, 0.0), mirrored=False)
     upright = _aligned(islice(_tries(*views), TRIED))
     look = _look(upright, UPRIGHT)
-    if look.score >= MIN_SCORE or upright.correlation >= FITTED:
+    if look.score >= MIN_SCORE or (views[1].page and upright.correlation >= FITTED):
         return look
     freer = max((_moved(each, TURNED) for each in _freer(upright, *views)), key=_correlation, default=upright)
     if freer.correlation < FITTING:
