@@ -71,7 +71,7 @@ def is_framed_page(grey: Image, plain: float = PLAIN) -> bool:
 
 
 def within_bars(grey: Image) -> tuple[slice, slice]:
-    """Return the rows and columns of *grey*, (H, W), between even bars along its edges; all where little lies between."""
+    """Return the rows and columns of *grey*, (H, W), within even bars along its edges; all where few lie within."""
     everything = slice(0, grey.shape[0]), slice(0, grey.shape[1])
     edges = (grey[0], grey[-1], grey[:, 0], grey[:, -1])
     if all(cv2.meanStdDev(edge)[1][0, 0] > BAR for edge in edges):  # most pictures: the rest takes ten times as long

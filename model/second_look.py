@@ -32,8 +32,8 @@ import numpy.typing as npt
 from model.changes import STRICT, changes
 from model.grey import Grey, blurred, resized
 from model.light import in_better_light
-from model.paper import within_bars
 from model.pages import OVERALL, SHARP, overall
+from model.paper import within_bars
 from model.regions import weakest
 from model.thumbnail import (
     COARSE,
@@ -457,10 +457,11 @@ def _overall(best: _Try, window: Grey, whole: Grey) -> float:
     original = best.whole if best.zoomed else best.window
     cropped = best.zoomed and _share(best.place) <= EQUAL
     agreement = partial(overall, soft=_blur(SHARP, best.place), framed=not cropped)
-    sheets = window, _placed(whole, best.place, *window.shape)
+    placed = _placed(whole, best.place, *window.shape)
     if original.framed_page:
-        sheets = tuple(np.ascontiguousarray(each[within_bars(window)][INSET:-INSET, INSET:-INSET]) for each in sheets)
-    return in_better_light(agreement, OVERALL, *sheets)[0]
+        page = within_bars(window)
+        window, placed = (np.ascontiguousarray(each[page][INSET:-INSET, INSET:-INSET]) for each in (window, placed))
+    return in_better_light(agreement, OVERALL, window, placed)[0]
 
 
 def _agreement(best: _Try, window: Grey, placed: Grey) -> float:

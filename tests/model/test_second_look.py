@@ -455,8 +455,8 @@ def test_what_is_no_thumbnail_is_known() -> None:
     lying = bytearray(other)
     lying[16:24] = (40_000).to_bytes(4, "big") * 2
     lying[29:33] = zlib.crc32(bytes(lying[12:29])).to_bytes(4, "big")
-    for data in (b"", made[:100], made[:128], made[:128] + b"?" * 500, made[:128] + other, made[:128] + bytes(lying)):
-        assert not is_thumbnail(data)
+    for stored in (b"", made[:100], made[:128], made[:128] + b"?" * 500, made[:128] + other, made[:128] + bytes(lying)):
+        assert not is_thumbnail(stored)
     with pytest.raises(ValueError, match="no thumbnail"):
         view(made[:128] + bytes(lying))
 
