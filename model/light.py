@@ -14,10 +14,23 @@ import cv2  # noqa: TID251 - one of OpenCV's doors
 import numpy as np
 import numpy.typing as npt
 
-from model.grey import Grey, resized
+from model.grey import Grey, blurred, resized
+from model.regions import region_means
 
 LOST = 0.2
 """So much more of one picture must be white or black than of the other, as a share, before the other is relit."""
+
+MOST_GONE = 0.2
+"""Share of the regions with detail that may lose it when a picture is relit."""
+
+BUSY = 0.1
+"""Regions with less detail than this share of the mean do not count, and"""
+
+FAINT = 0.25
+"""those are gone that keep a smaller share of theirs."""
+
+WIDE = 3.0
+"""Blur in pixels that leaves no detail."""
 
 WHITE = 253.5
 """A pixel that is lighter is white,"""
@@ -48,13 +61,16 @@ def in_better_light(agreement: Agreement, enough: float, one: Grey, other: Grey)
     """
     Return the *agreement* of two aligned pictures, both (H, W), levels, and these two.
 
-    Where it is not *enough*, and LOST more is white or black in one of them, the other is relit, and the better kept.
+    Where it is not *enough*, and LOST more is white or black in one of them, the other is relit, and the better kept;
+    not where that would make nothing of much that it shows: what is gone tells of no other picture.
     """
     level = agreement(one, other)
     more = 0.0 if level >= enough else _lost(one) - _lost(other)
     if abs(more) <= LOST:
         return level, one, other
     lit = (one, relit(other, one)) if more > 0 else (relit(one, other), other)
+    if _share_gone(*((other, lit[1]) if more > 0 else (one, lit[0]))) > MOST_GONE:
+        return level, one, other
     again = agreement(*lit)
     return (again, *lit) if again > level else (level, one, other)
 
@@ -62,6 +78,13 @@ def in_better_light(agreement: Agreement, enough: float, one: Grey, other: Grey)
 def _lost(image: Grey) -> float:
     """Return the share of *image* that is white or black."""
     return 1 - cv2.countNonZero(cv2.inRange(image, BLACK, WHITE)) / image.size
+
+
+def _share_gone(image: Grey, lit: Grey) -> float:
+    """Return the share of the regions of *image* with detail that show next to none once it is *lit*."""
+    before, after = (region_means(np.square(each - blurred(each, WIDE))) for each in (image, lit))
+    busy = before >= BUSY * before.mean()
+    return float(np.mean(after[busy] < FAINT * before[busy]))
 
 
 def relit(image: Grey, model: Grey) -> Grey:

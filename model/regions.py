@@ -20,7 +20,7 @@ WEAKEST = 0.1
 """So large a share of the regions with detail may agree less than the score says."""
 
 FORGIVEN = 0.17
-"""What it costs when one place, or the outermost regions, are left out: the rest must reach 0.89 to be confirmed."""
+"""What it costs when one place, or the outermost regions, are left out: the rest must reach 0.9 to be confirmed."""
 
 BAND = 3
 """Rows of regions that a caption may spoil."""
@@ -29,10 +29,16 @@ BOX = 4
 """Regions of each side of a box that a logo may spoil."""
 
 OUTLINE = 0.15
-"""With no larger a share of them within the outermost, regions with detail show the outline of a page only."""
+"""Where no larger a share of the regions with detail lies within the outermost ones, they show an outline only."""
+
+SHOWN = 2.0
+"""Grey levels of detail in both pictures from which something is to be seen within an outline."""
 
 FEWEST = 14
 """Regions that must be left to tell."""
+
+
+Regions = npt.NDArray[np.float64]
 
 
 def region_means(image: Grey) -> npt.NDArray[np.float64]:
@@ -48,12 +54,12 @@ def quantile(values: npt.NDArray[np.float64], share: float) -> float:
     return ordered[low] + (ordered[min(low + 1, len(ordered) - 1)] - ordered[low]) * (place - low)
 
 
-def _agreement_by_region(window: Grey, whole: Grey) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _agreement_by_region(window: Grey, whole: Grey) -> tuple[Regions, Regions, Regions]:
     """
-    Return the correlation of each region, -1 to 1, and how strong its detail is, both (REGIONS * REGIONS,).
+    Return of each region the correlation, -1 to 1, how strong its detail is, and in how many levels² of both it shows.
 
     As much noise as a fifth of the regions have at most is taken to be everywhere in one of the two, and forgiven: in
-    the one that would be noisier.
+    the one that would be noisier. All are (REGIONS * REGIONS,).
     """
     own, other = region_means(window * window) + 1e-6, region_means(whole * whole) + 1e-6
     shared = region_means(window * whole)
@@ -64,7 +70,7 @@ def _agreement_by_region(window: Grey, whole: Grey) -> tuple[npt.NDArray[np.floa
     else:
         other = np.maximum(other - min(other_noise, NOISE**2), other * common) + 1e-6
     strength = np.maximum(own / own.mean(), other / other.mean())
-    return (shared / np.sqrt(own * other)).ravel(), strength.ravel()
+    return (shared / np.sqrt(own * other)).ravel(), strength.ravel(), np.minimum(own, other).ravel()
 
 
 def weakest(window: Grey, whole: Grey) -> float:
@@ -73,13 +79,13 @@ def weakest(window: Grey, whole: Grey) -> float:
 
     Or, if that is more, what they reach but for one place where something was laid on the picture, or but for its
     outermost regions, where a border may show; less FORGIVEN. Of paper on a dark ground, what lies within its outline
-    must agree.
+    must agree, if anything is there.
     """
-    correlation, strength = _agreement_by_region(window, whole)
+    correlation, strength, shown = _agreement_by_region(window, whole)
     busy = strength >= 0.3 * strength.mean()
     calm = np.minimum(strength, 4 * quantile(strength, 0.5))  # a caption is so strong that all else would seem flat
     rest = calm >= 0.3 * calm.mean()
-    if (busy & ~RING).sum() <= OUTLINE * busy.sum():
+    if (busy & ~RING).sum() <= OUTLINE * busy.sum() and shown[~RING].mean() >= SHOWN**2:
         busy = rest = ~RING & (strength >= 0.3 * strength[~RING].mean())
     spoilt = (rest & (correlation < 0.85)).astype(np.intp)  # of booleans, @ would tell only whether there is one
     place = PLACES[int((PLACES @ spoilt).argmax())]

@@ -66,7 +66,7 @@ MIN_SCORE = 0.73
 """A candidate is confirmed when its score reaches this; scripts/bench_second_look.py shows what it parts."""
 
 TRIED = 3
-"""So many places are refined at most."""
+"""So many places are refined at most, and one more where there is a frame."""
 
 FITTING = 0.6
 """Correlation of the details that a freer place must reach to be looked at closely."""
@@ -133,7 +133,7 @@ WIDE = 3.0
 """Blur in pixels that takes away what fills more than a region."""
 
 INSET = 3
-"""Pixels of a page beside its bars that are left out with them: its outline is stronger than all that is on it."""
+"""Pixels along the edges of a page between bars that are left out: its outline is stronger than all that is on it."""
 
 Place = npt.NDArray[np.float64]
 """
@@ -192,7 +192,7 @@ def second_look(new: Thumbnail, original: Thumbnail) -> Look:
     if any(flat):
         apart = abs(float(views[0].grey.mean() - views[1].grey.mean()))
         return Look(float(all(flat) and apart <= FLAT_ALIKE), 1.0, (0.0, 0.0), mirrored=False)
-    upright = _aligned(islice(_tries(*views), TRIED))
+    upright = _aligned(_tries(*views))
     look = _look(upright, UPRIGHT)
     if look.score >= MIN_SCORE or (views[1].page and upright.correlation >= FITTED):
         return look
@@ -291,13 +291,14 @@ def _share(place: Place) -> float:
 def _tries(new: View, original: View) -> Iterator[_Try]:
     """Yield places, the likeliest first; most copies are found at the first, so that the rest is not even searched."""
     unmoved = _found(new.coarse, new, original, zoomed=True, mirrored=False)
-    if unmoved.correlation >= UNMOVED:
+    nearly = unmoved.correlation >= UNMOVED
+    if nearly:
         yield unmoved
     plain = _likeliest(_coarse(new, original, mirrored=False))
     yield plain[0]
-    yield from sorted(_framed(new, original), key=lambda each: _share(each.place))[:1]  # the wider frame was added
+    yield from sorted(_framed(new, original), key=lambda each: _share(each.place))[:1]  # that with the wider frame
     turned = list(_coarse(new.mirrored(), original, mirrored=True))
-    yield from _apart(_likeliest([*plain[1:], *turned]), plain[0])
+    yield from islice(_apart(_likeliest([*plain[1:], *turned]), plain[0]), TRIED - 1 - nearly)
 
 
 def _likeliest(tries: Iterable[_Try]) -> list[_Try]:
@@ -305,7 +306,7 @@ def _likeliest(tries: Iterable[_Try]) -> list[_Try]:
 
 
 def _framed(new: View, original: View) -> Iterator[_Try]:
-    """Yield the place of the one in the other that has even bars around it, the new one first."""
+    """Yield the place of the one in the other, for each that has even bars around it."""
     for zoomed, window, whole in ((False, original, new), (True, new, original)):
         (top, bottom), (left, right) = whole.content
         across, down = right - left, bottom - top
@@ -460,7 +461,8 @@ def _overall(best: _Try, window: Grey, whole: Grey) -> float:
     placed = _placed(whole, best.place, *window.shape)
     if original.framed_page:
         page = within_bars(window)
-        window, placed = (np.ascontiguousarray(each[page][INSET:-INSET, INSET:-INSET]) for each in (window, placed))
+        inner = [np.ascontiguousarray(each[page][INSET:-INSET, INSET:-INSET]) for each in (window, placed)]
+        window, placed = inner if min(inner[0].shape) >= REGIONS else (window, placed)
     return in_better_light(agreement, OVERALL, window, placed)[0]
 
 

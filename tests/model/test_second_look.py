@@ -280,9 +280,43 @@ def test_an_outline_alone_says_nothing() -> None:
     """Where all strong detail lies within the outermost regions, the others decide."""
     rng = np.random.default_rng(0)
     outline = np.pad(np.zeros((88, 88), np.float32), 12, constant_values=1) * rng.normal(0, 60, (112, 112))
-    first, second = (blurred((outline + rng.normal(0, 6, outline.shape)).astype(np.float32), 1.0) for _ in range(2))
+    first, second = (blurred((outline + rng.normal(0, 15, outline.shape)).astype(np.float32), 1.0) for _ in range(2))
     assert weakest(first, first) > 0.9
     assert weakest(first, second) < 0.5
+
+
+def letter(ink: int) -> Pixels:
+    """Return a sheet with a bold black head and, unless *ink* is white, thirty lines of print in that grey."""
+    page = np.full((800, 600, 3), 255, np.uint8)
+    cv2.putText(page, "ACME CORPORATION", (30, 70), cv2.FONT_HERSHEY_SIMPLEX, 1.6, (0, 0, 0), 8)
+    for line in range(30):
+        text = "".join(chr(97 + int(number)) for number in np.random.default_rng(line).integers(0, 26, 42))
+        cv2.putText(page, text, (30, 130 + line * 21), cv2.FONT_HERSHEY_SIMPLEX, 0.65, (ink,) * 3, 1)
+    return page
+
+
+@pytest.mark.parametrize("ink", [100, 140, 160])
+def test_print_is_not_made_white_to_match_an_empty_sheet(ink: int) -> None:
+    """A letter in grey ink, which more light would take away, is no copy of a sheet with the same head alone."""
+    assert max(look(letter(ink), letter(255)).score, look(letter(255), letter(ink)).score) < MIN_SCORE
+
+
+def test_pictures_with_nothing_but_an_outline_are_themselves() -> None:
+    """A blank sheet on black, a black border and a letter's head have nothing inside; noise there tells nothing."""
+    border = np.pad(np.full((580, 580, 3), 255, np.uint8), [(10, 10), (10, 10), (0, 0)])
+    blank = np.pad(np.full((520, 520, 3), 240, np.uint8), [(40, 40), (40, 40), (0, 0)])
+    for each in (border, blank, letter(255)):
+        faintly = np.clip(each + np.random.default_rng(1).normal(0, 10, each.shape), 0, 255).astype(np.uint8)
+        for copy in (each, faintly, FAMILIES["jpeg"](each, np.random.default_rng(0), 1.0)):
+            assert look(copy, each).score >= MIN_SCORE
+
+
+def test_a_mirror_image_with_margins_is_confirmed(photos: Mapping[str, Pixels]) -> None:
+    """Where both pictures have even margins, a mirror image is still tried."""
+    framed = np.pad(photos["coffee"], [(20, 20), (60, 60), (0, 0)])
+    found = look(framed[10:-10, -10:9:-1], framed)
+    assert found.mirrored
+    assert found.score >= MIN_SCORE
 
 
 def test_a_changed_part_is_noticed(photos: Mapping[str, Pixels]) -> None:
