@@ -89,12 +89,12 @@ class View:
     @cached_property
     def page(self) -> bool:
         """Whether it is a page; what is none by far was not stored large."""
-        return self.large is not None and (is_page(self.grey) or self.framed_page)
+        return self.large is not None and (is_page(self.grey) or is_framed_page(self.grey))
 
     @cached_property
     def framed_page(self) -> bool:
         """Whether it is a page only without the even bars around it."""
-        return self.large is not None and not is_page(self.grey) and is_framed_page(self.grey)
+        return self.page and not is_page(self.grey)
 
     @cached_property
     def coarse(self) -> Grey:
@@ -106,7 +106,7 @@ class View:
         """*detail* at each of WINDOWS, largest first; most copies are found without."""
         return self.coarse, *(resized(self.detail, side, side) for side in WINDOWS[1:])
 
-    @property
+    @cached_property
     def content(self) -> tuple[tuple[float, float], tuple[float, float]]:
         """Where what lies between even bars begins and ends, from top to bottom and from left to right, as shares."""
         rows, columns = within_bars(self.grey)
