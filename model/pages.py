@@ -115,7 +115,7 @@ def _agreement(own: Regions, other: Regions, shared: Regions, kept: npt.NDArray[
 
 
 def _quiet(own: Regions, other: Regions, shared: Regions) -> Regions:
-    """Return *own* detail without the noise that shows where the *other* page is empty; what is *shared* stays."""
+    """Return *own* detail without as much noise as half of the regions that are empty in the *other* page have."""
     empty = other <= VOID * other.mean()
     noise = float(np.median(own[empty])) if empty.mean() >= ROOM else 0.0
     if noise < AUDIBLE**2:

@@ -11,8 +11,8 @@ are refined to parts of a pixel by Gauss-Newton steps (Baker and Matthews, "Luca
 inverse compositional form); then the regions are compared in the frame of the picture that lies within the other.
 What is not confirmed so is searched once more, for a picture that was turned a little or of which one side was cut
 off, not for both, nor for a mirror image of which one was; different pictures fit better, too, where more may move,
-so that this costs FREEDOM. Pages have to agree as a whole as well, and evenly: see pages. And nothing may have moved:
-see changes.
+so that this costs FREEDOM. Where too much light or shade took something away, the other picture is made to lose it, too:
+see light. Pages have to agree as a whole as well, and evenly: see pages. And nothing may have moved: see changes.
 
 Only stored thumbnails are compared, never pixels, so that it makes no difference whether an original is stored or
 still in flight: the same two thumbnails always give the same `Look`. Serving may import this: it needs no torch.
@@ -90,7 +90,7 @@ UNMOVED = 0.9
 """Correlation of the details from which a picture that was neither zoomed nor moved is not looked for elsewhere."""
 
 FITTED = 0.95
-"""Correlation of the details from which no freer place of a page fits better."""
+"""Correlation of the details from which nothing freer is tried where the original is a page."""
 
 HOPELESS = 0.35
 """Correlation of the details below which they are not looked at closely: they show different things."""
