@@ -11,7 +11,7 @@ are refined to parts of a pixel by Gauss-Newton steps (Baker and Matthews, "Luca
 inverse compositional form); then the regions are compared in the frame of the picture that lies within the other.
 What is not confirmed so is searched once more, for a picture that was turned a little or of which one side was cut
 off, not for both, nor for a mirror image of which one was; different pictures fit better, too, where more may move,
-so that this costs FREEDOM. Where too much light or shade took something away, the other picture is made to lose it, too:
+so that this costs FREEDOM. Where too much light or shade took something away, the other picture is made to lose it:
 see light. Pages have to agree as a whole as well, and evenly: see pages. And nothing may have moved: see changes.
 
 Only stored thumbnails are compared, never pixels, so that it makes no difference whether an original is stored or
