@@ -301,6 +301,14 @@ def test_print_is_not_made_white_to_match_an_empty_sheet(ink: int) -> None:
     assert max(look(letter(ink), letter(255)).score, look(letter(255), letter(ink)).score) < MIN_SCORE
 
 
+def test_an_edge_that_was_laid_over_a_page_is_seen_through() -> None:
+    """A grey edge of eight pixels over a receipt hides no more than a border does, whichever of the two has it."""
+    page = receipt(0)
+    edged = np.full_like(page, 150)
+    edged[8:-8, 8:-8] = page[8:-8, 8:-8]
+    assert either_way(edged, page) >= MIN_SCORE
+
+
 def test_pictures_with_nothing_but_an_outline_are_themselves() -> None:
     """A blank sheet on black, a black border and a letter's head have nothing inside; noise there tells nothing."""
     border = np.pad(np.full((580, 580, 3), 255, np.uint8), [(10, 10), (10, 10), (0, 0)])
