@@ -14,8 +14,8 @@ import cv2  # noqa: TID251 - one of OpenCV's doors
 import numpy as np
 import numpy.typing as npt
 
-from model.grey import Grey, blurred, resized
-from model.regions import region_means
+from model.grey import Grey, resized
+from model.regions import detail, region_means
 
 LOST = 0.2
 """So much more of one picture must be white or black than of the other, as a share, before the other is relit."""
@@ -28,9 +28,6 @@ BUSY = 0.1
 
 FAINT = 0.25
 """those are gone that keep a smaller share of theirs."""
-
-WIDE = 3.0
-"""Blur in pixels that leaves no detail."""
 
 WHITE = 253.5
 """A pixel that is lighter is white,"""
@@ -68,11 +65,13 @@ def in_better_light(agreement: Agreement, enough: float, one: Grey, other: Grey)
     more = 0.0 if level >= enough else _lost(one) - _lost(other)
     if abs(more) <= LOST:
         return level, one, other
-    lit = (one, relit(other, one)) if more > 0 else (relit(one, other), other)
-    if _share_gone(*((other, lit[1]) if more > 0 else (one, lit[0]))) > MOST_GONE:
+    image, model = (other, one) if more > 0 else (one, other)
+    lit = relit(image, model)
+    if _share_gone(image, lit) > MOST_GONE:
         return level, one, other
-    again = agreement(*lit)
-    return (again, *lit) if again > level else (level, one, other)
+    pair = (model, lit) if more > 0 else (lit, model)
+    again = agreement(*pair)
+    return (again, *pair) if again > level else (level, one, other)
 
 
 def _lost(image: Grey) -> float:
@@ -82,7 +81,7 @@ def _lost(image: Grey) -> float:
 
 def _share_gone(image: Grey, lit: Grey) -> float:
     """Return the share of the regions of *image* with detail that show next to none once it is *lit*."""
-    before, after = (region_means(np.square(each - blurred(each, WIDE))) for each in (image, lit))
+    before, after = (region_means(np.square(detail(each))) for each in (image, lit))
     busy = before >= BUSY * before.mean()
     return float(np.mean(after[busy] < FAINT * before[busy]))
 
@@ -115,16 +114,18 @@ def relit(image: Grey, model: Grey) -> Grey:
 
 def _terms(level: Numbers) -> Numbers:
     """Return what the light of pixels, sampled row by row, of some *level*, (N,), is a sum of, (10, N)."""
-    return np.concatenate([PLACES, level * PLACES[:3], [level * level]])
+    return np.concatenate([BY_PLACE, level * BY_PLACE[:3], [level * level]])
 
 
-def _places() -> Numbers:
+def _by_place() -> Numbers:
     """Return what light without regard to the level is a sum of, (6, N)."""
     spread = np.linspace(-0.5, 0.5, SAMPLED)
     x, y = np.tile(spread, SAMPLED), np.repeat(spread, SAMPLED)
     return np.stack([np.ones_like(x), x, y, x * x, y * y, x * y])
 
 
-PLACES = _places()
+BY_PLACE = _by_place()
+"""That sum's terms at the pixels at which light is fitted."""
+
 RIDGE = 1e-3 * np.eye(10)
 """Keeps numbers that nothing tells, as of an even picture, at zero."""

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model.grey import Grey, detail_of, resized
-from model.regions import NOISE, RING, quantile, region_means
+from model.regions import NOISE, RING, Regions, quantile, region_means
 from model.thumbnail import REGIONS
 
 SHARP = 1.2
@@ -54,7 +54,7 @@ VOID = 0.03
 ROOM = 0.2
 """if so large a share of all regions is empty,"""
 
-AUDIBLE = 1.0
+LEAST_NOISE = 1.0
 """and if it is of so many grey levels at least."""
 
 BUSY = 0.3
@@ -72,8 +72,6 @@ FINE = 2 * REGIONS
 FITS = 3
 """Times that the change of light is fitted, each without the spots that fit it least."""
 
-Regions = npt.NDArray[np.float64]
-
 INNER = ~RING.reshape(REGIONS, REGIONS)
 """All but the outermost regions."""
 
@@ -82,8 +80,9 @@ def overall(window: Grey, whole: Grey, soft: float, *, framed: bool) -> float:
     """
     Return how well two aligned pages agree as a whole, -1 to 1; below OVERALL they are not the same.
 
-    *soft* is the blur in pixels that brings *window* to the sharpness of *whole*. Only where the new picture may be
-    *framed*, its outermost regions are left out if need be: of a cropped page, they are all that tells.
+    *soft* is the blur in pixels that brings *window* to the sharpness of *whole*. Where they may be *framed*,
+    as the new picture was not cropped, the outermost regions are left out if need be: of a cropped page, they are all
+    that tells.
     """
     detail = detail_of(window, soft, LIGHT), detail_of(whole, SHARP, LIGHT)
     own, other, shared = (region_means(one * two) for one, two in ((detail[0],) * 2, (detail[1],) * 2, detail))
@@ -118,7 +117,7 @@ def _quiet(own: Regions, other: Regions, shared: Regions) -> Regions:
     """Return *own* detail without as much noise as half of the regions that are empty in the *other* page have."""
     empty = other <= VOID * other.mean()
     noise = float(np.median(own[empty])) if empty.mean() >= ROOM else 0.0
-    if noise < AUDIBLE**2:
+    if noise < LEAST_NOISE**2:
         return own
     return np.maximum(own - min(noise, NOISE**2), shared * shared / (other + 1e-6))
 

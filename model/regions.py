@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from model.grey import Grey, resized
+from model.grey import Grey, blurred, resized
 from model.thumbnail import REGIONS
 
 NOISE = 6.0
@@ -37,11 +37,18 @@ SHOWN = 2.0
 FEWEST = 14
 """Regions that must be left to tell."""
 
+WIDE = 3.0
+"""Blur in pixels that takes away what fills more than a region."""
 
 Regions = npt.NDArray[np.float64]
 
 
-def region_means(image: Grey) -> npt.NDArray[np.float64]:
+def detail(image: Grey) -> Grey:
+    """Return what of *image*, (H, W), fills no more than a region."""
+    return image - blurred(image, WIDE)
+
+
+def region_means(image: Grey) -> Regions:
     """Return the mean of *image*, (H, W), over each region, (REGIONS, REGIONS)."""
     return resized(image, REGIONS, REGIONS).astype(np.float64)
 

@@ -34,7 +34,7 @@ from model.grey import Grey, blurred, resized
 from model.light import in_better_light
 from model.pages import OVERALL, SHARP, overall
 from model.paper import within_bars
-from model.regions import weakest
+from model.regions import detail, weakest
 from model.thumbnail import (
     COARSE,
     REGIONS,
@@ -129,9 +129,6 @@ OBLONG = tuple(
 FINEST = 0.8
 """Blur in pixels that both pictures get before their regions are compared: finer detail may be noise."""
 
-WIDE = 3.0
-"""Blur in pixels that takes away what fills more than a region."""
-
 INSET = 3
 """Pixels along the edges of a page between bars that are left out: its outline is stronger than all that is on it."""
 
@@ -179,6 +176,11 @@ class _Try:
     whole: View
     zoomed: bool
     mirrored: bool
+
+    @property
+    def original(self) -> View:
+        """The one of the two that is not the new picture."""
+        return self.whole if self.zoomed else self.window
 
 
 def second_look(new: Thumbnail, original: Thumbnail) -> Look:
@@ -237,8 +239,7 @@ def _look(best: _Try, free: tuple[int, ...]) -> Look:
 
 def _compared(best: _Try, free: tuple[int, ...]) -> tuple[float, float, _Try]:
     """Return the score, what changed, and the place, refined by the finest detail where that may still decide."""
-    original = best.whole if best.zoomed else best.window
-    page = original.page  # not of the new picture: too much light makes a page of a photograph
+    page = best.original.page  # not of the new picture: too much light makes a page of a photograph
     window, whole = _evenly_dense(*_chosen(best.window, best.whole, finest=page), best.place)
     score, *sharp = _agreed(best, window, whole)
     if best.correlation >= FITTING and score >= NEARLY and (page or score < MIN_SCORE):
@@ -291,14 +292,13 @@ def _share(place: Place) -> float:
 def _tries(new: View, original: View) -> Iterator[_Try]:
     """Yield places, the likeliest first; most copies are found at the first, so that the rest is not even searched."""
     unmoved = _found(new.coarse, new, original, zoomed=True, mirrored=False)
-    nearly = unmoved.correlation >= UNMOVED
-    if nearly:
-        yield unmoved
+    first = [unmoved] if unmoved.correlation >= UNMOVED else []
+    yield from first
     plain = _likeliest(_coarse(new, original, mirrored=False))
     yield plain[0]
     yield from sorted(_framed(new, original), key=lambda each: _share(each.place))[:1]  # that with the wider frame
     turned = list(_coarse(new.mirrored(), original, mirrored=True))
-    yield from islice(_apart(_likeliest([*plain[1:], *turned]), plain[0]), TRIED - 1 - nearly)
+    yield from islice(_apart(_likeliest([*plain[1:], *turned]), plain[0]), TRIED - 1 - len(first))
 
 
 def _likeliest(tries: Iterable[_Try]) -> list[_Try]:
@@ -455,11 +455,10 @@ def _agreed(best: _Try, window: Grey, whole: Grey) -> tuple[float, Grey, Grey]:
 
 def _overall(best: _Try, window: Grey, whole: Grey) -> float:
     """Return how well two pages agree as a whole at the *best* place; without the bars around them, if any."""
-    original = best.whole if best.zoomed else best.window
     cropped = best.zoomed and _share(best.place) <= EQUAL
     agreement = partial(overall, soft=_blur(SHARP, best.place), framed=not cropped)
     placed = _placed(whole, best.place, *window.shape)
-    if original.framed_page:
+    if best.original.framed_page:
         page = within_bars(window)
         inner = [np.ascontiguousarray(each[page][INSET:-INSET, INSET:-INSET]) for each in (window, placed)]
         window, placed = inner if min(inner[0].shape) >= REGIONS else (window, placed)
@@ -468,7 +467,7 @@ def _overall(best: _Try, window: Grey, whole: Grey) -> float:
 
 def _agreement(best: _Try, window: Grey, placed: Grey) -> float:
     """Return how well *window* agrees, where it agrees least, with what was *placed* on it from the *best* place."""
-    score = weakest(*(each - blurred(each, WIDE) for each in (window, placed)))
+    score = weakest(detail(window), detail(placed))
     colour = _placed(best.whole.colour, best.place, REGIONS, REGIONS)
     return min(score, _colour_agreement(best.window.colour, colour))
 

@@ -89,12 +89,16 @@ class View:
     @cached_property
     def page(self) -> bool:
         """Whether it is a page; what is none by far was not stored large."""
-        return self.large is not None and (is_page(self.grey) or is_framed_page(self.grey))
+        return self._page_throughout or self.framed_page
 
     @cached_property
     def framed_page(self) -> bool:
         """Whether it is a page only without the even bars around it."""
-        return self.page and not is_page(self.grey)
+        return self.large is not None and not self._page_throughout and is_framed_page(self.grey)
+
+    @cached_property
+    def _page_throughout(self) -> bool:
+        return self.large is not None and is_page(self.grey)
 
     @cached_property
     def coarse(self) -> Grey:
