@@ -123,7 +123,8 @@ class Look:
     Attributes:
         score: how well they agree where they overlap best, at most 1.
         scale: how much larger things are in the new picture than in the original.
-        shift: where its left upper corner lies in the original, x and y in parts of the original's sides.
+        shift: where the centre of the picture that lies within the other is, from the other's centre: x and y as shares
+            of the other's width and height. Of a mirrored picture, after it was mirrored back.
         mirrored: whether it shows the original mirrored.
         changed: share of the picture in which one of the two shows something that the other one lacks, 0 to 1.
 

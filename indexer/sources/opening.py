@@ -13,6 +13,7 @@ from functools import lru_cache, partial
 from indexer.errors import SourceError
 from indexer.records import Failure, ImageRecord
 from indexer.sources import listing, memory, remote, tarred, zipped
+from indexer.sources.ahead import Answer, ask, asked_ahead
 from indexer.sources.archive import Container, Offers, Shelf, local_container, only, wanting
 from indexer.sources.folder import Walker
 from indexer.sources.local import emptied, explained, file_record, holds_something, is_there
@@ -67,7 +68,7 @@ def open_items(items: Iterable[Item], options: SourceOptions | None = None, stat
     if isinstance(items, list | tuple):
         stats.sighted.named = partial(_places, items)
     opener = _Opener(options, Sieve(options, stats))
-    return (offer for item in items for offer in opener.open(item))
+    return (offer for item, answer in asked_ahead(items, _url_of) for offer in opener.open(item, answer))
 
 
 def check_sources(arguments: Sequence[Path]) -> None:
@@ -78,7 +79,8 @@ def check_sources(arguments: Sequence[Path]) -> None:
         ConfigError: a package is missing.
         SourceError: some cannot be read; it names them all.
     """
-    problems = list(filter(None, (problem_of(os.fsdecode(argument)) for argument in arguments)))
+    texts = map(os.fsdecode, arguments)
+    problems = list(filter(None, (_problem(text, answer) for text, answer in asked_ahead(texts, _url_in))))
     if problems:
         raise SourceError(f"cannot read {'; '.join(problems)}; nothing was done")
 
@@ -93,7 +95,7 @@ def counter(arguments: Sequence[Path], options: SourceOptions) -> Callable[[], i
 
 def address(text: str) -> str:
     """Return the URI under which the image that a user calls *text* is stored."""
-    if remote.is_url(text) and not text.startswith(_LOCAL_URL):
+    if _is_far(text):
         return remote.public(text)
     path, member = _split(text.removeprefix(_LOCAL_URL))
     if text.startswith("sha256:") and not os.path.lexists(path):
@@ -104,7 +106,7 @@ def address(text: str) -> str:
 
 def shown(text: str) -> str:
     """Return what a user calls *text* as it may be shown: without a password."""
-    return remote.public(text) if remote.is_url(text) and not text.startswith(_LOCAL_URL) else text
+    return remote.public(text) if _is_far(text) else text
 
 
 def _places(items: Iterable[Item]) -> list[str]:
@@ -116,7 +118,7 @@ def _places(items: Iterable[Item]) -> list[str]:
 
 def member_of(uri: str) -> str | None:
     """Return the archive that the image at *uri* lies in; None for a file, and where there is no such archive."""
-    if remote.is_url(uri) and not uri.startswith(_LOCAL_URL):
+    if _is_far(uri):
         url, mark, _ = uri.partition(MEMBER_MARK)
         return url if mark else None
     path, member = _split(uri)
@@ -133,20 +135,21 @@ class _Opener:
         self._walker = Walker(sieve, options.max_bytes, lambda path, below: self._local_archive(path, below, below))
         self._others: dict[tuple[tuple[str, ...], tuple[str, ...]], _Opener] = {}
 
-    def open(self, item: Item) -> Offers:
-        """Yield what *item* offers."""
+    def open(self, item: Item, answer: Answer | None) -> Offers:
+        """Yield what *item* offers; the *answer* is what is at its URL, if it has one."""
         if isinstance(item, bytes):
             yield memory.from_bytes(item)
         elif isinstance(item, tuple):
             yield memory.named(*item)
         elif isinstance(item, Selection):
-            yield from self._with_patterns(item).open(item.path)
+            yield from self._with_patterns(item).open(item.path, answer)
         elif (text := os.fsdecode(item)) == _STDIN:
             stream = self._options.stdin or sys.stdin.buffer
-            for path in listing.paths(stream, null_separated=self._options.null_separated):
-                yield from self._named(path)
+            paths = listing.paths(stream, null_separated=self._options.null_separated)
+            for path, listed in asked_ahead(paths, _url_in):
+                yield from self._named(path, listed)
         else:
-            yield from self._named(text)
+            yield from self._named(text, answer)
 
     def _with_patterns(self, item: Selection) -> _Opener:
         """Return the opener for *item*; sources with the same patterns share one, and so what it met before."""
@@ -156,10 +159,10 @@ class _Opener:
             self._others[key] = _Opener(options, Sieve(options, self._sieve.stats))
         return self._others[key]
 
-    def _named(self, text: str) -> Offers:
+    def _named(self, text: str, answer: Answer | None) -> Offers:
         """Yield what a path, member or URL offers; a single file is taken whatever its name is."""
-        if remote.is_url(text) and not text.startswith(_LOCAL_URL):
-            yield from self._url(text)
+        if answer is not None:
+            yield from self._url(text, answer)
             return
         if "\0" in text:
             reason = "It holds a NUL byte, as no path does; for a list of paths that end in NUL, pass -0."
@@ -207,14 +210,14 @@ class _Opener:
         offers = zipped.members(shelf) if compression is None else tarred.members(shelf, compression)
         yield from self._sighted.follow_archive(container.uri, offers) if member is None else only(offers, shelf)
 
-    def _url(self, text: str) -> Offers:
-        url, mark, member = text.partition(MEMBER_MARK)
-        place = remote.connect(url)
-        found = place.look()
-        if isinstance(found, Failure):
-            self._sighted.missed(place.uri)
-            yield found
-        elif found.is_folder:
+    def _url(self, text: str, answer: Answer) -> Offers:
+        if isinstance(answer, Failure):
+            self._sighted.missed(answer.uri)
+            yield answer
+            return
+        place, found = answer
+        _, mark, member = text.partition(MEMBER_MARK)
+        if found.is_folder:
             yield from self._remote_root(place).follow(self._remote_folder(place))
         elif is_archive(found.below):
             offers = self._members(place.container(found), found.below, "", member if mark else None)
@@ -262,13 +265,34 @@ def _compression(name: str) -> str | None:
     return next((how for ending, how in TAR_ENDINGS.items() if name.lower().endswith(ending)), None)
 
 
+def _is_far(text: str) -> bool:
+    """Tell whether *text* is the URL of what no path leads to."""
+    return remote.is_url(text) and not text.startswith(_LOCAL_URL)
+
+
+def _url_in(text: str) -> str | None:
+    """Return the URL to ask about, without an archive's member; None where *text* is none."""
+    return text.partition(MEMBER_MARK)[0] if _is_far(text) else None
+
+
+def _url_of(item: Item) -> str | None:
+    """Return the same of any item."""
+    path = item.path if isinstance(item, Selection) else item
+    return None if isinstance(path, bytes | tuple) else _url_in(os.fsdecode(path))
+
+
 def problem_of(text: str) -> str | None:
     """Return what keeps the source *text* from being read; raises ConfigError when a package is missing."""
+    url = _url_in(text)
+    return _problem(text, None if url is None else ask(url))
+
+
+def _problem(text: str, answer: Answer | None) -> str | None:
+    """Return the same, when the *answer* is what is at its URL, if it has one."""
+    if answer is not None:
+        return f"{answer.uri}: {answer.reason}" if isinstance(answer, Failure) else None
     if text == _STDIN:
         return None
-    if remote.is_url(text) and not text.startswith(_LOCAL_URL):
-        found = remote.connect(text.partition(MEMBER_MARK)[0]).look()
-        return f"{found.uri}: {found.reason}" if isinstance(found, Failure) else None
     path, member = _split(text.removeprefix(_LOCAL_URL))
     if not os.path.exists(path):
         return f"{printable(path)}: there is no such file or folder"

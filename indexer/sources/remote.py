@@ -149,12 +149,12 @@ class Remote:
         return data
 
 
-def connect(url: str) -> Remote:
+def connect(url: str) -> Remote | Failure:
     """
-    Return the file system behind *url*; nothing is asked of it yet.
+    Return the file system behind *url*, or why there can be none; nothing is asked of it yet.
 
     Raises:
-        ConfigError: a package is missing, or nobody knows this kind of URL.
+        ConfigError: a package is missing.
     """
     scheme = url.partition("://")[0].lower()
     extra = "s3" if scheme in ("s3", "s3a") else "remote"
@@ -165,8 +165,8 @@ def connect(url: str) -> Remote:
     except ImportError as error:
         advice = how_to_install(extra)
         raise ConfigError(f"{scheme}:// needs a package that is not installed ({error}): {advice}") from error
-    except Exception as error:
-        raise ConfigError(f"cannot use {public(url)}: {_told(error)}; check the address") from error
+    except Exception as error:  # noqa: BLE001 - as above
+        return Failure(public(url), "bad-address", f"This address cannot be used ({_told(error)}); check it.")
     return Remote(public(url), system, path)
 
 

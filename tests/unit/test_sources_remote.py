@@ -9,16 +9,20 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta, timezone
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Barrier, Thread
 
 import fsspec
 import pytest
 
-from indexer.errors import ConfigError, ImageError, SourceError
+from indexer.errors import ImageError, SourceError
 from indexer.records import UNKNOWN, Failure, ImageRecord
 from indexer.sources import SourceOptions, SourceStats, address, check_sources, open_items
+from indexer.sources.ahead import AHEAD
 from indexer.sources.remote import _mtime_ns_of, public
 from model.extras import how_to_install
 
@@ -31,6 +35,34 @@ def memory() -> Iterator[fsspec.AbstractFileSystem]:
     system.pseudo_dirs[:] = [""]
     yield system
     system.store.clear()
+
+
+@contextmanager
+def images_by_http(when_asked: Callable[[], object] = int) -> Iterator[str]:
+    """Serve the same image at any address; return where. Before it tells what is there, it does *when_asked*."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            when_asked()
+            self.send_response(200)
+            self.send_header("Content-Length", "5")
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "5")
+            self.end_headers()
+            self.wfile.write(b"image")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
 
 
 def tar() -> bytes:
@@ -182,10 +214,39 @@ def test_passwords_stay_out_of_uris() -> None:
     assert address("memory:///x/a.jpg") == "memory://x/a.jpg"
 
 
-def test_an_unknown_kind_of_url_is_a_configuration_error() -> None:
-    """Nobody knows this scheme, and the message says so."""
-    with pytest.raises(ConfigError, match="gopherx"):
-        check_sources(["gopherx://host/a.jpg"])
+def test_an_unknown_kind_of_url_is_named(memory: fsspec.AbstractFileSystem) -> None:
+    """Nobody knows this scheme: on a list it is rejected and the rest is read, on the command line it ends the run."""
+    memory.pipe("/x/a.jpg", b"1")
+    urls = ["gopherx://me:secret@host/a.jpg", "memory://x/a.jpg"]
+    assert found(*urls) == [("gopherx://me@host/a.jpg", "bad-address"), ("memory://x/a.jpg", b"1")]
+    with pytest.raises(SourceError, match=r"gopherx://me@host/a\.jpg: This address cannot be used .*gopherx"):
+        check_sources(urls)
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_addresses_are_asked_about_side_by_side(listed: bool) -> None:
+    """Of a list that names a file among addresses, none of these is answered until others are asked about, too."""
+    together = Barrier(4)
+    with images_by_http(lambda: together.wait(20)) as base:
+        items = [f"{base}/{number}.jpg" for number in range(8)]
+        items.insert(4, "/nowhere/a.jpg")
+        lines = SourceOptions(stdin=io.BytesIO("\n".join(items).encode()))
+        offers = found("-", options=lines) if listed else found(*items)
+    assert offers == [("/nowhere/a.jpg", "missing") if "nowhere" in item else (item, b"image") for item in items]
+
+
+def test_what_follows_an_address_is_not_taken_too_early() -> None:
+    """However long a list of addresses is, the first is offered when no more than AHEAD others were taken."""
+    taken = []
+
+    def endless(base: str) -> Iterator[str]:
+        while True:
+            taken.append(1)
+            yield f"{base}/a.jpg"
+
+    with images_by_http() as base, closing(open_items(endless(base))) as offers:
+        next(offers)
+        assert len(taken) <= AHEAD + 1
 
 
 @pytest.mark.parametrize(("url", "extra"), [("s3://b/a.jpg", "s3"), ("memory://b", "remote")])
