@@ -17,6 +17,8 @@ import torch  # noqa: TID251 - one of its doors
 from torch import Generator, Tensor  # noqa: TID251 - as above
 from torch.nn import functional as F  # noqa: N812, TID251 - torch's own idiom
 
+from model.preprocess import softening
+
 BatchEdit = Callable[[Tensor, Generator, Tensor], Tensor]
 """An edit: images (B, 3, H, W), randomness, strengths (B, 1, 1, 1)."""
 
@@ -275,5 +277,19 @@ def _kinds(count: int, shares: Sequence[float], rng: Generator) -> Tensor:
 
 
 def reduce(x_BCHW: Tensor, size: int) -> Tensor:  # noqa: N803
-    """Return the batch at the network's input size, (B, 3, size, size), as preprocess's BILINEAR does."""
-    return F.interpolate(x_BCHW, (size, size), mode="bilinear", antialias=True).round().clamp(0, 255)
+    """Return the batch, at most twice as large, at the network's input size, (B, 3, size, size), as SMOOTH does."""
+    for axis in (-1, -2):
+        x_BCHW = _mixed(x_BCHW, axis, x_BCHW.shape[axis] / size)  # noqa: N806
+    return F.interpolate(x_BCHW.round(), (size, size), mode="bilinear").round().clamp(0, 255)
+
+
+def _mixed(x_BCHW: Tensor, axis: int, reduction: float) -> Tensor:  # noqa: N803
+    """Return the batch with its rows or columns mixed with their neighbours, see `softening`."""
+    beside, own, _ = softening(reduction).tolist()
+    if beside == 0:
+        return x_BCHW
+    side = x_BCHW.shape[axis]
+    places = torch.arange(-1, side + 1, device=x_BCHW.device).clamp(0, side - 1)
+    wide = x_BCHW.index_select(axis, places)
+    before, middle, after = (wide.narrow(axis, start, side) for start in range(3))
+    return own * middle + beside * (before + after)

@@ -21,7 +21,7 @@ from model.augment import jpeg
 from model.batch_edits import copies, reduce
 from model.data import Picture, name_hash
 from model.pairs import HASH_BITS_ALIKE, Looks, perceptual_hash, thumbnail
-from model.preprocess import to_square
+from model.preprocess import SMOOTH, to_square
 from model.recipes import TrainConfig
 from model.vary import vary
 
@@ -85,7 +85,7 @@ def _shelve_one(
     plain = pictures[row].pixels
     resaved = jpeg(plain, np.random.default_rng(name_hash(pictures[row].name)))
     for variant, image in enumerate((plain, resaved)):
-        pixels[row, variant] = to_square(image, pixels.shape[-1], "BILINEAR").transpose(2, 0, 1)
+        pixels[row, variant] = to_square(image, pixels.shape[-1], SMOOTH).transpose(2, 0, 1)
     return perceptual_hash(plain), thumbnail(plain)
 
 

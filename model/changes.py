@@ -60,6 +60,9 @@ NEAR = 5
 EDGE = 2
 """Pixels along each edge that do not count: two pictures seldom end at the very same place."""
 
+INSIDE = slice(EDGE, -EDGE), slice(EDGE, -EDGE)
+"""What is left."""
+
 Mask = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.float64]
 
@@ -89,16 +92,23 @@ def changes(window: Grey, placed: Grey) -> Changes:
     lit = relit(placed, window)
     apart = window - lit
     level = np.abs(apart)
+    if np.count_nonzero(level[INSIDE] > APART) < DOT.size:
+        return NOTHING  # the same answer, sooner
     limit = max(APART, NOISES * 1.4826 * float(np.partition(level.ravel(), level.size // 2)[level.size // 2]))
-    inside = np.pad(np.ones(np.subtract(apart.shape, 2 * EDGE), np.bool_), EDGE)
-    lighter, darker = (
-        cv2.morphologyEx(((each > limit) & inside).astype(np.uint8), cv2.MORPH_OPEN, DOT) for each in (apart, -apart)
-    )
+    lighter, darker = _dots(apart, limit), _dots(-apart, limit)
     if not lighter.any() and not darker.any():
         return NOTHING
     same = cv2.morphologyEx((level <= limit / 2).astype(np.uint8), cv2.MORPH_OPEN, np.ones((NEAR, NEAR), np.uint8))
     spots = np.concatenate([_spots(window, lit, lighter, same, limit), _spots(-window, -lit, darker, same, limit)])
     return _told(spots)
+
+
+def _dots(apart: Grey, limit: float) -> Mask:
+    """Return where *apart* is more than *limit*, spots of at least a DOT, off the edges."""
+    mask: Mask = np.zeros(apart.shape, np.uint8)
+    mask[INSIDE] = apart[INSIDE] > limit
+    opened: Mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, DOT)
+    return opened
 
 
 def _told(spots: Numbers) -> Changes:

@@ -29,7 +29,7 @@ from model.graph import read_model, spec_of, to_onnx, weights_of, write
 from model.learner import INPUT_SIZE
 from model.network import Layout, SiameseEncoder, fold_imagenet
 from model.pairs import Looks
-from model.preprocess import preprocess
+from model.preprocess import SMOOTH, preprocess
 from model.runtime.onnx import open_session, run_one
 from model.spec import DEFAULT_RADIUS, EncoderLoadError, EncoderSpec
 from model.tune import TuneConfig, tune
@@ -52,7 +52,7 @@ class ExportConfig:
         name: what the encoder is called.
         layout: of the network.
         input_size: pixels of each side of the network's input.
-        interpolation: name of the Pillow filter that reaches it.
+        interpolation: name of the filter that reaches it.
         headroom: see EncoderSpec; with 1.4 instead of 3 edited JPEGs of 0.17 megapixels are found as often.
         floor: see whitening.fit.
         tune: see tune.
@@ -63,7 +63,7 @@ class ExportConfig:
     name: str = "lite0-imagenet"
     layout: Layout = field(default_factory=lambda: Layout(depth=11, taps=(5, 8)))
     input_size: int = 192
-    interpolation: str = "BILINEAR"
+    interpolation: str = SMOOTH
     headroom: float = 1.4
     floor: float = 0.1
     tune: TuneConfig = field(default_factory=TuneConfig)

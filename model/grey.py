@@ -24,6 +24,22 @@ def resized(image: Image, width: int, height: int) -> Image:
     return smaller
 
 
+def halved(image: Pixels, size: tuple[int, int], times: int) -> Pixels:
+    """
+    Return *image*, (H, W) or (H, W, 3), with each side halved while it is *times* that of *size*, width and height.
+
+    It is the one reduction that costs nothing. An odd row or column at the end is left out.
+    """
+    while True:
+        sides = image.shape[1::-1]
+        across, down = (2 if side >= times * least else 1 for side, least in zip(sides, size, strict=True))
+        if across == down == 1:
+            return image
+        width, height = sides[0] // across, sides[1] // down
+        even = image[: height * down, : width * across]
+        image = cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA)
+
+
 def blurred(image: Grey, sigma: float) -> Grey:
     """Return *image* after a Gaussian blur of *sigma* pixels."""
     soft: Grey = cv2.GaussianBlur(image, (0, 0), sigma)

@@ -9,6 +9,7 @@ compared. Used by the second look and changes only.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import cv2  # noqa: TID251 - one of OpenCV's doors
 import numpy as np
@@ -99,17 +100,28 @@ def relit(image: Grey, model: Grey) -> Grey:
         weighed = terms * weights
         numbers = np.linalg.solve(weighed @ terms.T + RIDGE, weighed @ wanted)
         apart = np.abs(wanted - numbers @ terms)
-        weights = (apart <= max(np.partition(apart, KEPT)[KEPT], 2.0)).astype(np.float64)
+        fitting = (apart <= max(np.partition(apart, KEPT)[KEPT], 2.0)).astype(np.float64)
+        if np.array_equal(fitting, weights):
+            break
+        weights = fitting
     flat, across, down, wide, high, both, gain, gain_across, gain_down, gamma = numbers.astype(np.float32)
-    height, width = image.shape
-    x = np.linspace(-0.5, 0.5, width, dtype=np.float32)
-    y = np.linspace(-0.5, 0.5, height, dtype=np.float32)[:, None]
+    powers_of_y = _powers(image.shape[0])
+    x, x_squared = _powers(image.shape[1])[1:]
+    by_row = np.stack([flat + across * x + wide * x_squared, down + both * x, np.full_like(x, high)])
+    gains = np.stack([gain + gain_across * x, np.full_like(x, gain_down)])
     level = (image - np.float32(MIDDLE)) * np.float32(1 / SPAN)
     lit: Grey = level * gamma
-    lit += gain + gain_across * x + gain_down * y
+    lit += powers_of_y[:2].T @ gains
     lit *= level
-    lit += (flat + across * x + wide * x * x) + (down + both * x + high * y) * y
-    return np.minimum(np.maximum(lit, 0), 255)
+    lit += powers_of_y.T @ by_row
+    return np.clip(lit, 0, 255, out=lit)
+
+
+@lru_cache(maxsize=64)
+def _powers(side: int) -> Grey:
+    """Return 1, x and x² for so many pixels from -0.5 to 0.5, float32 (3, side)."""
+    spread = np.linspace(-0.5, 0.5, side, dtype=np.float32)
+    return np.stack([np.ones_like(spread), spread, spread * spread])
 
 
 def _terms(level: Numbers) -> Numbers:

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from itertools import islice, product
 
 import cv2  # noqa: TID251 - one of OpenCV's doors
@@ -59,7 +59,7 @@ __all__ = [
     "thumbnail",
 ]
 
-METHOD = "regions-8"
+METHOD = "regions-9"
 """Names how thumbnails are made and compared; a change of either needs another name, as an encoder's does."""
 
 MIN_SCORE = 0.73
@@ -82,6 +82,9 @@ MOVED = 0.3
 
 STEPS = 6
 """Gauss-Newton steps at most."""
+
+SETTLED = 0.0003
+"""Gain in correlation below which no further step is taken."""
 
 ALIGNED = 0.85
 """Correlation of the details from which a place is the right one, so that no other is tried."""
@@ -380,21 +383,30 @@ def _normal(image: Grey) -> Grey:
     return normal
 
 
-def _slopes(window: Grey) -> Grey:
-    """Return how each pixel, float32 (6, H * W), changes with the six numbers of the window's place, row by row."""
+def _slopes(window: Grey, free: tuple[int, ...]) -> Grey:
+    """Return how each pixel changes with the numbers of the window's place that are *free*, float32 (F, H * W)."""
     height, width = window.shape
-    x, y = (((np.arange(side) + 0.5) / side - 0.5).astype(np.float32) for side in (width, height))
-    across = cv2.Sobel(window, cv2.CV_32F, 1, 0, ksize=1) * (width / 2)
-    down = cv2.Sobel(window, cv2.CV_32F, 0, 1, ksize=1) * (height / 2)
-    slopes = [slope * by for slope in (across, down) for by in (x, y[:, None], np.float32(1))]
-    return np.stack(slopes).reshape(6, -1)
+    across = cv2.Sobel(window, cv2.CV_32F, 1, 0, ksize=1, scale=width / 2)
+    down = cv2.Sobel(window, cv2.CV_32F, 0, 1, ksize=1, scale=height / 2)
+    by = _spread(width), _spread(height)[:, None], np.float32(1)
+    slopes = np.empty((len(free), height, width), np.float32)
+    for number, slope in zip(free, slopes, strict=True):
+        np.multiply((across, down)[number // 3], by[number % 3], out=slope)
+    return slopes.reshape(len(free), -1)
+
+
+@lru_cache(maxsize=64)
+def _spread(side: int) -> Grey:
+    """Return where the middles of so many pixels lie, from the centre, as shares of the *side*."""
+    spread: Grey = ((np.arange(side) + 0.5) / side - 0.5).astype(np.float32)
+    return spread
 
 
 def _refined(window: Grey, whole: Grey, tried: _Try, free: tuple[int, ...]) -> tuple[float, Place]:
     """Move the place of *tried* by Gauss-Newton steps; return the best fit of *window* with *whole*, and its place."""
     height, width = tried.whole.grey.shape
     normal = _normal(window)
-    slopes = _slopes(normal)[free, :]
+    slopes = _slopes(normal, free)
     curvature = (slopes @ slopes.T).astype(np.float64)
     curvature += np.diag(0.01 * curvature.diagonal() + 1e-9)  # stripes have no slope along them
     inverse = np.linalg.inv(curvature)
@@ -403,9 +415,12 @@ def _refined(window: Grey, whole: Grey, tried: _Try, free: tuple[int, ...]) -> t
     for _ in range(STEPS):
         found = _normal(_placed(whole, place, *window.shape))
         fit = float(np.vdot(normal, found))
-        if fit <= highest:
+        gained = fit - highest
+        if gained <= 0:
             break
         best, highest = place, fit
+        if gained < SETTLED:
+            break
         step = np.zeros(6)
         step[list(free)] = inverse @ (slopes @ (found - normal).ravel())
         place = _stepped(place, step, width / height)
@@ -474,8 +489,9 @@ def _agreement(best: _Try, window: Grey, placed: Grey) -> float:
 
 def _colour_agreement(window: Grey, whole: Grey) -> float:
     """Return 1, or the correlation of the two patterns of colour where they tell of a recoloured picture."""
-    first, second = (colour - colour.mean((0, 1)) for colour in (window, whole))
-    if min(float(first.std()), float(second.std())) < COLOURED:
+    first, second = (cv2.subtract(colour, cv2.mean(colour)) for colour in (window, whole))
+    lengths = [cv2.norm(each) for each in (first, second)]
+    if min(lengths) < COLOURED * np.sqrt(first.size):
         return 1.0
-    agreement = float(np.vdot(_normal(first), _normal(second)))
+    agreement = float(np.vdot(first, second)) / (lengths[0] * lengths[1])
     return agreement if agreement < COLOUR_ALIKE else 1.0

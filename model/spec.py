@@ -51,7 +51,7 @@ class EncoderSpec:
         architecture: the network's kind and layout.
         dim: D, the length of a descriptor.
         input_size: pixels of each side of the square that the network sees.
-        interpolation: name of the Pillow filter that makes this square.
+        interpolation: name of the filter that makes this square, see preprocess.
         mean: per channel, what the network subtracts from values on the scale 0-255.
         std: per channel, by what it divides what is left.
         scale: s, the Euclidean length of every descriptor.

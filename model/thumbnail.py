@@ -15,7 +15,7 @@ from functools import cached_property, lru_cache
 import cv2  # noqa: TID251 - one of OpenCV's doors
 import numpy as np
 
-from model.grey import Grey, Pixels, blurred, resized
+from model.grey import Grey, Pixels, blurred, halved, resized
 from model.paper import is_framed_page, is_page, within_bars
 from model.specks import without_specks
 
@@ -134,8 +134,8 @@ def thumbnail(pixels: Pixels, /) -> Thumbnail:
     few = cv2.cvtColor(cv2.resize(pixels, size, interpolation=cv2.INTER_LINEAR), cv2.COLOR_RGB2YCrCb)
     means = resized(few, REGIONS, REGIONS)[:, :, :0:-1].astype(np.int16) - 128
     colour: bytes = means.astype(np.int8).tobytes()
-    luma = without_specks(_halved(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), size, 6))
-    grey = resized(_halved(luma, size, 2), *size)
+    luma = without_specks(halved(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), size, 6))
+    grey = resized(halved(luma, size, 2), *size)
     if is_page(grey, ABOUT_A_PAGE) or is_framed_page(grey, ABOUT_A_PAGE):
         grey = resized(luma, *stored_size(width, height, LARGE))
     return colour + _jpeg(grey, THUMBNAIL_MAX_BYTES - len(colour))
@@ -146,17 +146,6 @@ def stored_size(width: int, height: int, side: int) -> tuple[int, int]:
     across = side * math.sqrt(width / height)
     across = min(max(across, SLIMMEST * side), side / SLIMMEST)
     return round(across), round(side * side / across)
-
-
-def _halved(grey: Pixels, size: tuple[int, int], times: int) -> Pixels:
-    """Return *grey* with each side halved while it is *times* that of *size*: the one reduction that costs nothing."""
-    while True:
-        across, down = (2 if side >= times * least else 1 for side, least in zip(grey.shape[::-1], size, strict=True))
-        if across == down == 1:
-            return grey
-        width, height = grey.shape[1] // across, grey.shape[0] // down
-        even = grey[: height * down, : width * across]
-        grey = cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def _jpeg(grey: Pixels, most: int) -> bytes:

@@ -34,7 +34,7 @@ from model.graph import read_model, spec_of, weights_of
 from model.learner import Learner
 from model.network import SiameseEncoder, layout_of
 from model.pairs import Looks
-from model.preprocess import to_square
+from model.preprocess import SMOOTH, to_square
 from model.recipes import TrainConfig
 
 CURVE = "curve.csv"
@@ -170,7 +170,7 @@ def validation_of(pictures: Sequence[Picture], config: TrainConfig) -> Validatio
     asked = pictures[: config.queries]
     views = [picture.pixels for picture in pictures]
     views += [edited(picture, family, 1.0) for family in MAIN for picture in asked]
-    squares = np.stack([to_square(view, config.input_size, "BILINEAR").transpose(2, 0, 1) for view in views])
+    squares = np.stack([to_square(view, config.input_size, SMOOTH).transpose(2, 0, 1) for view in views])
     return Validation(torch.from_numpy(squares), Looks.of(pictures), len(asked))
 
 
