@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from indexer.jobs.sweep import SweepPolicy as SweepPolicy
     from indexer.jobs.sweep import SweepSummary as SweepSummary
     from indexer.records import Entry as Entry
+    from indexer.records import Group as Group
     from indexer.records import Outcome as Outcome
     from indexer.records import Verdict as Verdict
     from indexer.sources import Selection as Selection
@@ -39,6 +40,7 @@ _HOMES = {
     "ConfigError": "errors",
     "EncoderError": "errors",
     "Entry": "records",
+    "Group": "records",
     "HeldBack": "jobs.census",
     "ImageError": "errors",
     "Index": "jobs.index",

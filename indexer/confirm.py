@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from indexer.records import Look
-from model.second_look import METHOD, MIN_SCORE, STRICT, is_thumbnail, second_look, thumbnail
+from model.second_look import METHOD, MIN_SCORE, STRICT, as_jpeg, is_thumbnail, second_look, thumbnail
 
-__all__ = ["METHOD", "MIN_SCORE", "STRICT", "Confirm", "is_thumbnail", "look_again", "thumbnail"]
+__all__ = ["METHOD", "MIN_SCORE", "STRICT", "Confirm", "as_jpeg", "is_thumbnail", "look_again", "thumbnail"]
 
 Confirm = Callable[[bytes, bytes], Look]
 """

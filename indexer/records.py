@@ -220,6 +220,25 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """
+    An original that has copies.
+
+    Attributes:
+        uri: the original.
+        original: its entry; None where that is not there.
+        copies: nearest first.
+        is_there: whether the original's file is there at this moment; None where no direct look tells.
+
+    """
+
+    uri: str
+    original: Entry | None
+    copies: tuple[Entry, ...]
+    is_there: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Match:
     """An original within the radius, at a Euclidean *distance* computed in float64, with its *thumbnail*."""
 

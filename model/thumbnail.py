@@ -159,6 +159,21 @@ def _jpeg(grey: Pixels, most: int) -> bytes:
     return data
 
 
+def as_jpeg(stored: Thumbnail) -> bytes:
+    """
+    Return what is *stored* as a small JPEG to look at, in about its colours.
+
+    Raises:
+        ValueError: *stored* did not come from `thumbnail`.
+    """
+    levels = _known_levels(stored)
+    blue_red = _colour(stored) + 128
+    height, width = levels.shape
+    wide = cv2.resize(blue_red, (width, height), interpolation=cv2.INTER_CUBIC).clip(0, 255).astype(np.uint8)
+    ycrcb = np.dstack([levels, wide[:, :, 1], wide[:, :, 0]])
+    return cv2.imencode(".jpg", cv2.cvtColor(ycrcb, cv2.COLOR_YCrCb2BGR))[1].tobytes()
+
+
 def is_thumbnail(stored: bytes) -> bool:
     """Return whether `view` can make *stored* ready, and it has a size that `thumbnail` makes."""
     levels = _levels(stored)
@@ -175,6 +190,19 @@ def _levels(stored: bytes) -> Pixels | None:
         return None
 
 
+def _known_levels(stored: bytes) -> Pixels:
+    levels = _levels(stored)
+    if levels is None:
+        raise ValueError(f"{len(stored)} bytes that are no thumbnail: make it anew from the picture")
+    return levels
+
+
+def _colour(stored: bytes) -> Grey:
+    """Return the means of blue and red against grey, (REGIONS, REGIONS, 2)."""
+    means = np.frombuffer(stored, np.int8, 2 * REGIONS * REGIONS)
+    return means.reshape(REGIONS, REGIONS, 2).astype(np.float32)
+
+
 def _side(levels: Pixels) -> int | None:
     """Return the side of the square with as many pixels as *levels*, whose sides were rounded; None for any other."""
     return next((side for side in (SIDE, LARGE) if abs(levels.size - side * side) <= max(levels.shape)), None)
@@ -188,10 +216,7 @@ def view(stored: Thumbnail) -> View:
     Raises:
         ValueError: *stored* did not come from `thumbnail`.
     """
-    levels = _levels(stored)
-    if levels is None:
-        raise ValueError(f"{len(stored)} bytes that are no thumbnail: make it anew from the picture")
-    colour = np.frombuffer(stored, np.int8, 2 * REGIONS * REGIONS).reshape(REGIONS, REGIONS, 2).astype(np.float32)
+    levels, colour = _known_levels(stored), _colour(stored)
     grey: Grey = levels.astype(np.float32)
     large = grey if _side(levels) == LARGE else None
     if large is not None:

@@ -26,6 +26,7 @@ _COMMANDS = {
     "query": "Tell whether images are copies of what the collection holds; nothing is stored.",
     "status": "Show what the collection is and how many images it holds.",
     "show": "Show the record of one image, and its group.",
+    "groups": "List what the collection holds several times, also as a page with pictures.",
     "encode": "Decode and encode images without a database, into Parquet files that import judges.",
     "export": "Write the whole collection to a Parquet file.",
     "import": "Bring a collection back from Parquet files, or judge descriptors that were made elsewhere.",
@@ -68,6 +69,7 @@ def cli() -> None:
       twinlens ingest photos/ scans.tar     index an archive and list its copies
       twinlens query upload.jpg             is this one there already?
       twinlens show photos/a.jpg            an image's record and its group
+      twinlens groups --html copies.html    all groups, as a page to look at
       twinlens batch                        the same every night, unattended
 
     The index is a Milvus collection: by default the folder ./twinlens.db (Milvus Lite), or a

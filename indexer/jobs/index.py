@@ -19,9 +19,10 @@ from typing import Any
 
 from indexer import confirm, encode, pipeline
 from indexer.errors import ConfigError
+from indexer.jobs.groups import groups, in_order, originals_with_copies
 from indexer.jobs.run import Run, told_of_original
 from indexer.jobs.sweep import Sweep, SweepPolicy, SweepSummary
-from indexer.records import Counts, Entry, Failure, ImageRecord, Settings, Verdict
+from indexer.records import Counts, Entry, Failure, Group, ImageRecord, Settings, Verdict
 from indexer.sources import Item, SourceOptions, SourceStats, open_items
 from indexer.stages import Stages, Stopwatch
 from indexer.store.access import NO_TLS, Tls
@@ -138,6 +139,10 @@ class Index:
         if entry is None:
             return None
         return entry, group_of(self.store, entry)
+
+    def groups(self) -> Iterator[Group]:
+        """Yield each original that has copies, with these, by the order of the originals' URIs."""
+        return groups(self.store, originals_with_copies(self.store))
 
     def count(self) -> Counts:
         """Return how many entries the collection holds."""
@@ -274,4 +279,4 @@ def group_of(store: Store, entry: Entry) -> list[Entry]:
     leader = entry.original or entry.uri
     original = [entry] if entry.is_original else list(store.get([leader]).values())
     copies = store.copies_of([leader]).get(leader, [])
-    return original + sorted(copies, key=lambda copy: (copy.distance or 0.0, copy.uri))
+    return original + in_order(copies)

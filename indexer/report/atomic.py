@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 
 def write(path: Path, text: str) -> None:
+    """Replace *path* by a file that holds *text*, as write_parts does."""
+    write_parts(path, [text])
+
+
+def write_parts(path: Path, parts: Iterable[str]) -> None:
     """
-    Replace *path* by a file that holds *text*, in UTF-8.
+    Replace *path* by a file that holds *parts*, one after another, in UTF-8.
 
     Raises:
         OSError: it could not be written; what was there is still there.
@@ -18,7 +24,7 @@ def write(path: Path, text: str) -> None:
     aside = path.with_name(path.name + ".tmp")
     try:
         with aside.open("w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(text)
+            file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)

@@ -79,12 +79,15 @@ def about_gone(missing_since: int | None) -> str:
 
 
 def _changes(verdict: Verdict) -> list[str]:
-    """Return in a few words how a copy's picture lies in its original's, where that is worth saying."""
-    if verdict.scale is None:
-        return []
-    zoomed = [f"{'zoomed' if verdict.scale > 1 else 'shrunk'} to {verdict.scale:.0%}".replace("%", " %")]
-    zoomed = zoomed if abs(verdict.scale - 1) >= _ZOOM_WORTH_SAYING else []
-    return [*zoomed, *["mirrored"] * bool(verdict.mirrored), *_differs(verdict.changed)]
+    """Return what about_changes does of a copy that was looked at."""
+    return [] if verdict.scale is None else about_changes(verdict.scale, bool(verdict.mirrored), verdict.changed)
+
+
+def about_changes(scale: float, mirrored: bool, changed: float | None) -> list[str]:
+    """Return in a few words how a copy's picture lies in its original's, where that is worth saying; see Look."""
+    zoomed = [f"{'zoomed' if scale > 1 else 'shrunk'} to {scale:.0%}".replace("%", " %")]
+    zoomed = zoomed if abs(scale - 1) >= _ZOOM_WORTH_SAYING else []
+    return [*zoomed, *["mirrored"] * mirrored, *_differs(changed)]
 
 
 def _differs(changed: float | None) -> list[str]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import product
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
 
+from model.decode import decode_image
 from model.grey import resized
 from model.paper import PARTS, SPOTS, _evenly_lit
-from model.second_look import is_thumbnail, thumbnail
+from model.second_look import as_jpeg, is_thumbnail, thumbnail
 from model.specks import APART, CALM, PATCHES, SPECKLED, _speckled
 
 Pixels = npt.NDArray[np.uint8]
@@ -55,3 +58,15 @@ def test_light_is_evened_out_part_by_part(dtype: type[np.generic]) -> None:
     apart = _evenly_lit(grey).astype(int) - np.floor(np.clip(lit, 0, 255)).astype(int)
     assert np.abs(apart).max() <= 1
     assert (apart != 0).mean() < 0.001
+
+
+def test_a_thumbnail_can_be_looked_at(photos: Mapping[str, Pixels]) -> None:
+    """As a JPEG it has the picture's proportions, its light, and about its colours."""
+    for pixels in photos.values():
+        small = decode_image(as_jpeg(thumbnail(pixels))).pixels
+        expected = cv2.resize(pixels, small.shape[1::-1], interpolation=cv2.INTER_AREA)
+        assert small.shape[1] / small.shape[0] == pytest.approx(pixels.shape[1] / pixels.shape[0], rel=0.02)
+        assert np.abs(small.astype(float) - expected).mean() < 12
+        assert np.abs(small.mean((0, 1)) - expected.mean((0, 1))).max() < 4
+    with pytest.raises(ValueError, match="no thumbnail"):
+        as_jpeg(b"x" * 200)

@@ -1,0 +1,38 @@
+"""What a collection holds several times: each original that has copies, with these."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import takewhile
+
+from indexer.records import Entry, Group
+from indexer.sources import is_there_now
+from indexer.store.base import Store
+
+_BATCH = 64
+"""Groups that are read at a time."""
+
+
+def originals_with_copies(store: Store) -> list[str]:
+    """Return the URIs of the originals that have copies, in order."""
+    copies = takewhile(lambda head: head.original is not None, store.heads())  # which come first
+    return sorted({head.original for head in copies if head.original is not None})
+
+
+def groups(store: Store, originals: Sequence[str]) -> Iterator[Group]:
+    """Yield the groups of *originals*, in their order; what has lost its copies meanwhile is left out."""
+    for start in range(0, len(originals), _BATCH):
+        part = originals[start : start + _BATCH]
+        known = list(store.get(part).values())
+        whole = {entry.uri: entry for entry in store.stored(known) if entry is not None}
+        copies = store.copies_of(part)
+        yield from (_group(uri, whole.get(uri), copies[uri]) for uri in part if uri in copies)
+
+
+def _group(uri: str, original: Entry | None, copies: list[Entry]) -> Group:
+    return Group(uri, original, tuple(in_order(copies)), is_there_now(uri))
+
+
+def in_order(copies: list[Entry]) -> list[Entry]:
+    """Return *copies* of one original, nearest first."""
+    return sorted(copies, key=lambda copy: (copy.distance or 0.0, copy.uri))
