@@ -46,7 +46,8 @@ def demo(folder: Path) -> int:
     click.echo(
         "The commands themselves name whole paths, and know nothing of what was planted; try them:\n"
         f"  twinlens ingest {made.archive} --uri {database} -v\n"
-        f"  twinlens query {made.upload} --uri {database}"
+        f"  twinlens query {made.upload} --uri {database}\n"
+        f"  twinlens groups --uri {database} --html {database.with_name('copies.html')}"
     )
     click.echo(f"\n{run.summary().seconds:.1f} s for {run.summary().seen} images. Your own: twinlens ingest FOLDER")
     return ExitCode.DONE if right else ExitCode.BUG
