@@ -9,7 +9,7 @@ from indexer.records import Entry, Group
 from indexer.sources import is_there_now
 from indexer.store.base import Store
 
-_BATCH = 64
+_BATCH = 256
 """Groups that are read at a time."""
 
 

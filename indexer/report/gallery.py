@@ -16,6 +16,9 @@ from indexer.sources.naming import MEMBER_MARK
 BEGINS = b"<!DOCTYPE html>\n<!-- Groups of copies, by Twinlens -->"
 """What every such page begins with."""
 
+_MOST = 100
+"""Copies of one original that are shown; a placeholder may have a hundred thousand."""
+
 _STYLE = """
 :root { color-scheme: light dark; font: 15px/1.4 system-ui, sans-serif }
 body { margin: 2em auto; max-width: 75em; padding: 0 1em }
@@ -43,8 +46,9 @@ def page(groups: Iterable[Group], title: str, summary: str) -> Iterator[str]:
 def _section(group: Group) -> str:
     head = f"{_named(group.uri)}{_alarming(about_state(group))}, {said(len(group.copies), 'copy', 'copies')}"
     figures = [] if group.original is None else [_figure(group.original, ["original"], "")]
-    figures += [_figure(copy, _about(copy), about_gone(copy.missing_since)) for copy in group.copies]
-    return f"<section>\n<h2>{head}</h2>\n<div>\n{''.join(figures)}</div>\n</section>\n"
+    figures += [_figure(copy, _about(copy), about_gone(copy.missing_since)) for copy in group.copies[:_MOST]]
+    more = f"<p>and {len(group.copies) - _MOST:,} more</p>\n" if len(group.copies) > _MOST else ""
+    return f"<section>\n<h2>{head}</h2>\n<div>\n{''.join(figures)}</div>\n{more}</section>\n"
 
 
 def _about(copy: Entry) -> list[str]:

@@ -1,0 +1,55 @@
+"""The page of groups: where its links lead, and what it leaves out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from indexer.records import Entry, Group
+from indexer.report.gallery import _link, page
+
+
+def entry(uri: str, original: str | None = None) -> Entry:
+    """Return an entry without a picture."""
+    vector = np.zeros(2, np.float32)
+    return Entry(
+        uri, "0" * 64, 1, 1, 4, 3, "JPEG", original, 0.001 if original else None, exact=False, descriptor=vector
+    )
+
+
+def text_of(copies: int) -> str:
+    """Return the page of one group."""
+    members = tuple(entry(f"/b{number}.jpg", "/a.jpg") for number in range(copies))
+    return "".join(page([Group("/a.jpg", entry("/a.jpg"), members, is_there=True)], "Copies", "some"))
+
+
+@pytest.mark.parametrize(("copies", "shown", "more"), [(1, 1, False), (100, 100, False), (1102, 100, True)])
+def test_a_huge_group_is_cut_and_says_so(copies: int, shown: int, more: bool) -> None:
+    """Of a placeholder that an archive holds a thousand times a hundred are shown, and the others are counted."""
+    text = text_of(copies)
+    assert text.count("<figure") == shown + 1
+    assert ("<p>and 1,002 more</p>" in text) == more
+    assert f"{copies:,} cop".replace(",", "") in text
+
+
+@pytest.mark.parametrize(
+    ("uri", "link"),
+    [
+        ("/a b/ü#1?.jpg", "file:///a%20b/%C3%BC%231%3F.jpg"),
+        ("https://host/a.jpg", "https://host/a.jpg"),
+        ("s3://bucket/a.jpg", None),
+        ("/a.tar!/b.jpg", None),
+        ("javascript:alert(1)", None),
+        ("shop/4711", None),
+    ],
+)
+def test_links_lead_where_a_browser_can_go(uri: str, link: str | None) -> None:
+    """Files and web addresses are linked; archives' members, object stores, and a program's names are not."""
+    assert _link(uri) == link
+
+
+def test_a_group_without_its_original_is_shown() -> None:
+    """Where the original's row is not there, its copies still are, under its name."""
+    text = "".join(page([Group("/a.jpg", None, (entry("/b.jpg", "/a.jpg"),), is_there=False)], "Copies", "some"))
+    assert "<h2>/a.jpg<em>, which is gone</em>, 1 copy</h2>" in text
+    assert text.count("<figure") == 1
