@@ -7,7 +7,7 @@ Distances here are always Euclidean (never squared), sizes are bytes, times are 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -227,15 +227,15 @@ class Group:
     Attributes:
         uri: the original.
         original: its entry; None where that is not there.
-        copies: nearest first.
-        is_there: whether the original's file is there at this moment; None where no direct look tells.
+        copies: nearest first; as the original, without thumbnails.
+        there: of each of these by URI, whether its file is there at this moment; None where no direct look tells.
 
     """
 
     uri: str
     original: Entry | None
     copies: tuple[Entry, ...]
-    is_there: bool | None = None
+    there: Mapping[str, bool | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -277,7 +277,9 @@ def _kinds(count: int, shares: Sequence[float], rng: Generator) -> Tensor:
 
 
 def reduce(x_BCHW: Tensor, size: int) -> Tensor:  # noqa: N803
-    """Return the batch, at most twice as large, at the network's input size, (B, 3, size, size), as SMOOTH does."""
+    """Return the batch at the network's input size, (B, 3, size, size), as SMOOTH does."""
+    while x_BCHW.shape[-1] >= 2 * size:
+        x_BCHW = F.avg_pool2d(x_BCHW, 2).add(0.5).floor()  # noqa: N806 - as OpenCV rounds a half
     for axis in (-1, -2):
         x_BCHW = _mixed(x_BCHW, axis, x_BCHW.shape[axis] / size)  # noqa: N806
     return F.interpolate(x_BCHW.round(), (size, size), mode="bilinear").round().clamp(0, 255)

@@ -75,7 +75,7 @@ class _Graph:
         return (self.add("Add", x, narrow) if block.residual else narrow), wide
 
     def raised(self, x: str, power: float) -> str:
-        if not power.is_integer():
+        if not float(power).is_integer():
             return self.add("Pow", x, self.constant(power))
         product = x
         for _ in range(int(power) - 1):  # ONNX Runtime takes three times as long for Pow

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tempfile import TemporaryFile
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -16,13 +19,15 @@ if TYPE_CHECKING:
     from indexer.records import Group
     from indexer.store.base import Store
 
+_MOST = 1000
+
 
 @click.command()
 @collection_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON Lines, one for each group.")
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page that shows them instead.")
-@click.option("--most", type=click.IntRange(1), default=1000, show_default=True, help="Groups on that page, at most.")
-def groups(uri: str, collection: str, as_json: bool, html: Path | None, most: int) -> None:
+@click.option("--most", type=click.IntRange(1), help=f"Groups on that page, at most.  [default: {_MOST}]")
+def groups(uri: str, collection: str, as_json: bool, html: Path | None, most: int | None) -> None:
     """
     List what the collection holds several times: each original that has copies, and these.
 
@@ -33,24 +38,65 @@ def groups(uri: str, collection: str, as_json: bool, html: Path | None, most: in
       twinlens groups --html copies.html
       twinlens groups --json | jq -r '.copies[].uri'
     """  # noqa: D301 - click wants the character \b itself
-    from indexer.jobs.groups import groups as read  # noqa: PLC0415 - as above
-    from indexer.jobs.groups import originals_with_copies  # noqa: PLC0415 - heavy, and not needed for --help
-    from indexer.jobs.index import open_entries  # noqa: PLC0415 - as above
+    from indexer.jobs.index import open_entries  # noqa: PLC0415 - heavy, and not needed for --help
     from indexer.report.gallery import BEGINS  # noqa: PLC0415 - as above
     from indexer.targets import check_replaceable  # noqa: PLC0415 - as above
 
-    if html:
-        check_replaceable(html, begins=BEGINS, kind="page of groups")
+    if html and as_json:
+        raise click.UsageError("--html writes a page, --json prints; choose one of the two")
+    if most and not html:
+        raise click.UsageError("--most is for the page; name one with --html")
+    path = html and html.resolve()
+    if path:
+        check_replaceable(path, begins=BEGINS, kind="page of groups")
     store = open_entries(where(uri, collection))
+    with TemporaryFile("w+", encoding="utf-8", errors="backslashreplace", newline="") as said:
+        try:
+            interrupt.is_raised()
+            if path:
+                _write(path, store, most or _MOST, said)
+            else:
+                _list(store, said, as_json=as_json)
+        finally:
+            store.close()  # before anything is printed: nobody knows how long that is read
+        said.seek(0)
+        shutil.copyfileobj(said, sys.stdout)
+
+
+def _list(store: Store, out: TextIO, *, as_json: bool) -> None:
+    from indexer.jobs.groups import groups, originals_with_copies  # noqa: PLC0415 - as above
+    from indexer.report.groups import group_lines, group_row  # noqa: PLC0415 - as above
+    from indexer.report.jsonl import line  # noqa: PLC0415 - as above
+
+    def told(group: Group) -> str:
+        return (line("group", group_row(group)) if as_json else "\n".join(group_lines(group))) + "\n"
+
+    originals = originals_with_copies(store)
+    out.writelines(map(told, _counted(groups(store, originals), len(originals))))
+    if not as_json:
+        out.write(_summary(store, len(originals)) + "\n")
+
+
+def _write(path: Path, store: Store, most: int, out: TextIO) -> None:
+    from indexer.jobs.groups import groups, originals_with_copies, thumbnails  # noqa: PLC0415 - as above
+    from indexer.report.atomic import write_parts  # noqa: PLC0415 - as above
+    from indexer.report.gallery import page  # noqa: PLC0415 - as above
+
+    originals = originals_with_copies(store)
+    left = f"; the first {most:,} are shown here, --most shows more" if len(originals) > most else ""
+    summary = _summary(store, len(originals)) + left
+    shown = _counted(groups(store, originals[:most]), min(len(originals), most))
     try:
-        interrupt.is_raised()
-        originals = originals_with_copies(store)
-        if html:
-            _write(html, read(store, originals[:most]), _summary(store, len(originals)), len(originals), most)
-        else:
-            _print(read(store, originals), _summary(store, len(originals)), as_json=as_json)
-    finally:
-        store.close()
+        write_parts(path, page(shown, lambda entries: thumbnails(store, entries), "Copies", summary))
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {error.strerror}; name another file") from error
+    out.write(f"{summary}: {path}\n")
+
+
+def _counted(groups: Iterator[Group], total: int) -> Iterator[Group]:
+    from indexer.report.progress import counted  # noqa: PLC0415 - as above
+
+    return counted(groups, total, " groups")
 
 
 def _summary(store: Store, count: int) -> str:
@@ -60,26 +106,3 @@ def _summary(store: Store, count: int) -> str:
     images = said(counts.total, "image", "images")
     told = f"{images}: {about_counts(counts.originals, counts.copies)}"
     return f"{told}, in {said(count, 'group', 'groups')}" if count else told
-
-
-def _print(read: Iterator[Group], summary: str, *, as_json: bool) -> None:
-    from indexer.report.groups import group_lines, group_row  # noqa: PLC0415 - as above
-    from indexer.report.jsonl import line  # noqa: PLC0415 - as above
-
-    for group in read:
-        click.echo(line("group", group_row(group)) if as_json else "\n".join(group_lines(group)))
-    if not as_json:
-        click.echo(summary)
-
-
-def _write(path: Path, read: Iterator[Group], summary: str, count: int, most: int) -> None:
-    from indexer.report.atomic import write_parts  # noqa: PLC0415 - as above
-    from indexer.report.gallery import page  # noqa: PLC0415 - as above
-    from indexer.report.progress import counted  # noqa: PLC0415 - as above
-
-    left = f"; the first {most:,} are shown here, --most shows more" if count > most else ""
-    try:
-        write_parts(path, page(counted(read, min(count, most)), "Copies", summary + left))
-    except OSError as error:
-        raise ConfigError(f"cannot write {path}: {error.strerror}; name another file") from error
-    click.echo(f"{summary}{left}: {path}")

@@ -212,8 +212,9 @@ def _in_groups(images: Iterable[T], size: int) -> Iterator[list[T]]:
 @contextmanager
 def _written(path: Path, shape: Shape) -> Iterator[Callable[[Sequence[Written]], int]]:
     """Yield what adds a row group to the file and returns its length; an unfinished file is deleted."""
-    check_replaceable(path, begins=_MAGIC, kind="Parquet file")
     partial = path.with_name(path.name + ".partial")
+    for target in (path, partial):
+        check_replaceable(target, begins=_MAGIC, kind="Parquet file")
     schema = _schema(shape)
     repeating = [name for name in _REPEATING if name in schema.names]
     try:

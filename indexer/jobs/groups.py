@@ -23,16 +23,20 @@ def groups(store: Store, originals: Sequence[str]) -> Iterator[Group]:
     """Yield the groups of *originals*, in their order; what has lost its copies meanwhile is left out."""
     for start in range(0, len(originals), _BATCH):
         part = originals[start : start + _BATCH]
-        known = list(store.get(part).values())
-        whole = {entry.uri: entry for entry in store.stored(known) if entry is not None}
-        copies = store.copies_of(part)
-        yield from (_group(uri, whole.get(uri), copies[uri]) for uri in part if uri in copies)
+        known, copies = store.get(part), store.copies_of(part, pictures=False)
+        yield from (_group(uri, known.get(uri), copies[uri]) for uri in part if uri in copies)
 
 
 def _group(uri: str, original: Entry | None, copies: list[Entry]) -> Group:
-    return Group(uri, original, tuple(in_order(copies)), is_there_now(uri))
+    there = {name: is_there_now(name) for name in (uri, *(copy.uri for copy in copies))}
+    return Group(uri, original, tuple(in_order(copies)), there)
 
 
 def in_order(copies: list[Entry]) -> list[Entry]:
     """Return *copies* of one original, nearest first."""
     return sorted(copies, key=lambda copy: (copy.distance or 0.0, copy.uri))
+
+
+def thumbnails(store: Store, entries: Sequence[Entry]) -> dict[str, bytes]:
+    """Return, by URI, the thumbnails of *entries*, as far as the collection holds any."""
+    return {entry.uri: entry.thumbnail for entry in store.stored(entries) if entry is not None and entry.thumbnail}

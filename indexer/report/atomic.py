@@ -3,35 +3,39 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 
 def write(path: Path, text: str) -> None:
-    """Replace *path* by a file that holds *text*, as write_parts does."""
-    write_parts(path, [text])
-
-
-def write_parts(path: Path, parts: Iterable[str]) -> None:
     """
-    Replace *path* by a file that holds *parts*, one after another, in UTF-8.
+    Replace *path*, in a folder of our own, by a file that holds *text*, in UTF-8; beside it, `NAME.tmp` is written.
 
     Raises:
         OSError: it could not be written; what was there is still there.
 
     """
-    aside = path.with_name(path.name + ".tmp")
-    try:
-        with aside.open("w", encoding="utf-8", errors="backslashreplace") as file:
+    _replace(path, [text], path.with_name(path.name + ".tmp"), "w")
+
+
+def write_parts(path: Path, parts: Iterable[str]) -> None:
+    """Do the same with *parts*, one after another, in anybody's folder: nothing else there is touched."""
+    _replace(path, parts, path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp"), "x")
+
+
+def _replace(path: Path, parts: Iterable[str], aside: Path, mode: str) -> None:
+    with aside.open(mode, encoding="utf-8", errors="backslashreplace") as file:
+        try:
             file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
-        aside.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            aside.unlink()
-        raise
+            aside.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                aside.unlink()
+            raise
     _sync_folder(path.parent)
 
 

@@ -10,12 +10,13 @@ from indexer.report.text import about_changes, about_gone, printable
 
 def group_lines(group: Group) -> list[str]:
     """Return the name of the original, a line for each copy, and an empty one."""
-    return [f"{printable(group.uri)}{about_state(group)}", *map(_copy_line, group.copies), ""]
+    name = printable(group.uri) + about_state(group, group.uri, group.original)
+    return [name, *(_copy_line(group, copy) for copy in group.copies), ""]
 
 
-def _copy_line(copy: Entry) -> str:
+def _copy_line(group: Group, copy: Entry) -> str:
     told = ", ".join(how_it_lies(copy))
-    name = printable(copy.uri) + about_gone(copy.missing_since)
+    name = printable(copy.uri) + about_state(group, copy.uri, copy)
     return f"  {copy.distance or 0.0:.4f}  {name}" + (f"  ({told})" if told else "")
 
 
@@ -27,25 +28,27 @@ def how_it_lies(copy: Entry) -> list[str]:
     return about_changes(look.scale, look.mirrored, look.changed) if look else []
 
 
-def about_state(group: Group) -> str:
-    """Return what follows the name of a group's original: whether its file is gone; else empty."""
-    since = about_gone(group.original.missing_since if group.original else None)
-    return since or (", which is gone" if group.is_there is False else "")
+def about_state(group: Group, uri: str, entry: Entry | None) -> str:
+    """Return what follows the name of a member, *entry* if it is known: whether its file is gone; else empty."""
+    if group.there.get(uri):
+        return ""
+    since = about_gone(entry.missing_since if entry else None)
+    return since or (", which is gone" if group.there.get(uri) is False else "")
 
 
 def group_row(group: Group) -> dict[str, Any]:
     """Return a group as JSON can hold it: facts of the original, and of each copy, `null` where they are not known."""
-    original = _facts(group.original) if group.original else {}
-    copies = [_facts(copy) | _look(copy) for copy in group.copies]
-    return {"original": group.uri, "original_is_there": group.is_there} | original | {"copies": copies}
+    original = {"original": group.uri, "original_is_there": group.there.get(group.uri)}
+    facts = _facts(group.original) if group.original else {}
+    return original | facts | {"copies": [_copy_row(group, copy) for copy in group.copies]}
+
+
+def _copy_row(group: Group, copy: Entry) -> dict[str, Any]:
+    look = {name: getattr(copy.look, name, None) for name in ("score", "scale", "shift", "mirrored", "changed")}
+    place = {"uri": copy.uri, "is_there": group.there.get(copy.uri)}
+    return place | _facts(copy) | {"distance": copy.distance, "exact": copy.exact} | look
 
 
 def _facts(entry: Entry) -> dict[str, Any]:
-    name = {} if entry.is_original else {"uri": entry.uri}
     facts = ("sha256", "size", "width", "height", "format", "missing_since")
-    return name | {fact: getattr(entry, fact) for fact in facts}
-
-
-def _look(copy: Entry) -> dict[str, Any]:
-    told = {name: getattr(copy.look, name, None) for name in ("score", "scale", "shift", "mirrored", "changed")}
-    return {"distance": copy.distance, "exact": copy.exact} | told
+    return {fact: getattr(entry, fact) for fact in facts}

@@ -34,9 +34,9 @@ class ReportFile:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = Path(path).resolve()
         special = self._path.exists() and not self._path.is_file()  # a device or a pipe is written to, never replaced
-        if not special:
-            check_replaceable(self._path, begins=_BEGINS, kind="report")
         self._partial = self._path if special else self._path.with_name(self._path.name + ".partial")
+        for target in () if special else (self._path, self._partial):
+            check_replaceable(target, begins=_BEGINS, kind="report")
         try:
             self._file: IO[str] = self._partial.open("w", encoding="utf-8")
         except OSError as error:

@@ -35,9 +35,9 @@ def shown(verdicts: Iterable[Verdict], total: Callable[[], int] | None) -> Itera
             yield verdict
 
 
-def counted(items: Iterable[T], total: int | None) -> Iterator[T]:
+def counted(items: Iterable[T], total: int | None, unit: str = " images") -> Iterator[T]:
     """Yield *items* beneath a bar; *total* of them, where that is known."""
-    bar = tqdm(items, total=total, unit=" images", smoothing=0.05, dynamic_ncols=True, disable=not sys.stderr.isatty())
+    bar = tqdm(items, total=total, unit=unit, smoothing=0.05, dynamic_ncols=True, disable=not sys.stderr.isatty())
     yield from bar
 
 

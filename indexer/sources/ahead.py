@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from indexer.records import Failure
 from indexer.sources.remote import Found, Remote, connect
+
+if TYPE_CHECKING:
+    from multiprocessing.pool import AsyncResult, ThreadPool
 
 AHEAD = 16
 """Addresses that are asked about at a time."""
@@ -24,7 +26,7 @@ def ask(url: str) -> Answer:
     Return what is at *url*.
 
     Raises:
-        ConfigError: a package is missing.
+        ConfigError: as connect raises it.
     """
     place = connect(url)
     return place if isinstance(place, Failure) else _look(place)
@@ -39,10 +41,10 @@ def asked_ahead(
     Up to AHEAD of these that follow one another are asked about at a time; all others are taken one by one.
 
     Raises:
-        ConfigError: a package is missing.
+        ConfigError: as connect raises it.
     """
-    pool = ThreadPoolExecutor(AHEAD)
-    waiting: deque[tuple[T, Failure | Future[Answer]]] = deque()
+    pool: ThreadPool | None = None  # not an executor: whose threads would be waited for, however late an answer is
+    waiting: deque[tuple[T, Failure | AsyncResult[Answer]]] = deque()
     try:
         for item in items:
             url = url_of(item)
@@ -51,11 +53,19 @@ def asked_ahead(
                 yield item, None
                 continue
             place = connect(url)  # on this thread: fsspec keeps a file system for each
-            waiting.append((item, place if isinstance(place, Failure) else pool.submit(_look, place)))
+            pool = pool or _threads()
+            waiting.append((item, place if isinstance(place, Failure) else pool.apply_async(_look, (place,))))
             yield from _answered(waiting, down_to=AHEAD)
         yield from _answered(waiting, down_to=0)
     finally:
-        pool.shutdown(cancel_futures=True)
+        if pool:
+            pool.terminate()
+
+
+def _threads() -> ThreadPool:
+    from multiprocessing.pool import ThreadPool  # noqa: PLC0415 - a fiftieth of a start, and few name addresses
+
+    return ThreadPool(AHEAD)
 
 
 def _look(place: Remote) -> Answer:
@@ -64,9 +74,9 @@ def _look(place: Remote) -> Answer:
 
 
 def _answered(
-    waiting: deque[tuple[T, Failure | Future[Answer]]], *, down_to: int
+    waiting: deque[tuple[T, Failure | AsyncResult[Answer]]], *, down_to: int
 ) -> Generator[tuple[T, Answer], None, None]:
     """Take the first of *waiting* until so few are left, and yield each once it is known."""
     while len(waiting) > down_to:
         item, answer = waiting.popleft()
-        yield item, answer if isinstance(answer, Failure) else answer.result()
+        yield item, answer if isinstance(answer, Failure) else answer.get()

@@ -151,10 +151,10 @@ class Remote:
 
 def connect(url: str) -> Remote | Failure:
     """
-    Return the file system behind *url*, or why there can be none; nothing is asked of it yet.
+    Return the file system behind *url*, or why there can be none; some sign in at once, most ask nothing yet.
 
     Raises:
-        ConfigError: a package is missing.
+        ConfigError: a package is missing, or the file system cannot be had, such as that of a host that is down.
     """
     scheme = url.partition("://")[0].lower()
     extra = "s3" if scheme in ("s3", "s3a") else "remote"
@@ -165,8 +165,10 @@ def connect(url: str) -> Remote | Failure:
     except ImportError as error:
         advice = how_to_install(extra)
         raise ConfigError(f"{scheme}:// needs a package that is not installed ({error}): {advice}") from error
-    except Exception as error:  # noqa: BLE001 - as above
+    except ValueError as error:
         return Failure(public(url), "bad-address", f"This address cannot be used ({_told(error)}); check it.")
+    except Exception as error:
+        raise ConfigError(f"cannot use {public(url)}: {_told(error)}; check the address") from error
     return Remote(public(url), system, path)
 
 

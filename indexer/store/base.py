@@ -63,8 +63,12 @@ class Store(Protocol):
         """
         ...
 
-    def copies_of(self, uris: Sequence[str]) -> dict[str, list[Entry]]:
-        """Return, by URI of an original, the copies that name it (absent when there are none)."""
+    def copies_of(self, uris: Sequence[str], *, pictures: bool = True) -> dict[str, list[Entry]]:
+        """
+        Return, by URI of an original, the copies that name it (absent when there are none).
+
+        Without *pictures*, thumbnails are left out: an original may have a hundred thousand copies.
+        """
         ...
 
     def put(self, entries: Sequence[Entry]) -> None:

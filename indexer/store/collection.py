@@ -188,10 +188,10 @@ class Collection:
         rows = self._query(ids=list(ids), **options) if ids else []
         return {row["id"]: row for row in rows}
 
-    def where(self, field: str, digests: Sequence[str]) -> list[Row]:
-        """Return all rows, whole, whose *field*, hexadecimal text, is one of *digests*."""
-        rows = self._query(filter=_among(field, digests), limit=LIMIT)
-        return rows if len(rows) < LIMIT else list(self.rows(_among(field, digests)))
+    def where(self, field: str, digests: Sequence[str], fields: Sequence[str] = WHOLE) -> list[Row]:
+        """Return the *fields* of all rows whose *field*, hexadecimal text, is one of *digests*."""
+        rows = self._query(filter=_among(field, digests), limit=LIMIT, output_fields=list(fields))
+        return rows if len(rows) < LIMIT else list(self.rows(_among(field, digests), fields))
 
     def with_bytes(self, digests: Sequence[str]) -> dict[str, Row]:
         """Return, by sha256, one row, whole, with each of *digests* that there is."""

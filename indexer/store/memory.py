@@ -47,12 +47,12 @@ class MemoryStore:
         close = [match for match in matches if metric.inside(match.distance, self.settings.radius)]
         return Hits(tuple(sorted(close, key=lambda match: (match.distance, match.uri))))
 
-    def copies_of(self, uris: Sequence[str]) -> dict[str, list[Entry]]:
+    def copies_of(self, uris: Sequence[str], *, pictures: bool = True) -> dict[str, list[Entry]]:
         """See Store.copies_of."""
         found: dict[str, list[Entry]] = {}
         for entry in self._copies.values():
             if entry.original is not None and entry.original in uris:
-                found.setdefault(entry.original, []).append(entry)
+                found.setdefault(entry.original, []).append(entry if pictures else replace(entry, thumbnail=b""))
         return found
 
     def put(self, entries: Sequence[Entry]) -> None:

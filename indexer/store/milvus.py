@@ -26,6 +26,7 @@ from indexer.store.door import CONNECT_S, Caller, is_server, library, shown
 from indexer.store.lite import LiteCollection, checked_path, hold
 from indexer.store.rows import (
     COPIES,
+    FIELDS,
     HEAD,
     MISSING,
     NEAR,
@@ -299,11 +300,12 @@ class MilvusStore:
         ranked = sorted(inside, key=lambda match: (match.distance, match.uri))
         return Hits(tuple(ranked[:most]), more or len(ranked) > most)
 
-    def copies_of(self, uris: Sequence[str]) -> dict[str, list[Entry]]:
+    def copies_of(self, uris: Sequence[str], *, pictures: bool = True) -> dict[str, list[Entry]]:
         """See Store.copies_of."""
         found: dict[str, list[Entry]] = {}
+        fields = WHOLE if pictures else FIELDS
         for part in _parts(list(dict.fromkeys(uris)), _KEYS):
-            for row in self.table.where("original_id", [entry_id(uri) for uri in part]):
+            for row in self.table.where("original_id", [entry_id(uri) for uri in part], fields):
                 found.setdefault(row["original"], []).append(to_entry(row))
         return found
 

@@ -78,6 +78,7 @@ def test_thumbnails_come_with_what_may_be_written_again(store: Store) -> None:
     store.put([original, copy])
     assert {e.uri: e.thumbnail for e in store.entries()} == {"a": longest, "b": b"\0"}
     assert [e.thumbnail for e in store.copies_of(["a"])["a"]] == [b"\0"]
+    assert [(e.uri, e.thumbnail) for e in store.copies_of(["a"], pictures=False)["a"]] == [("b", b"")]
     for _ in range(lite.SCANS_FIRST + 1):
         found = store.with_bytes(["a" * 64, "b" * 64])
         assert (found["a" * 64].thumbnail, found["b" * 64].thumbnail) == (b"\0", longest)

@@ -102,6 +102,8 @@ def test_the_page_says_what_it_leaves_out(twinlens: Twinlens, full_uri: str, tmp
 
 def test_the_page_replaces_nothing_else(twinlens: Twinlens, full_uri: str, shared_photos: Path, tmp_path: Path) -> None:
     """A photograph, or a folder that is not there, is named in one line, and stays as it was."""
+    beside = tmp_path / "copies.html.tmp"
+    beside.write_text("mine")
     photo = shutil.copy(shared_photos / "a-00.jpg", tmp_path / "a.html")
     before = Path(photo).read_bytes()
     done = twinlens("groups", "--uri", full_uri, "--html", photo)
@@ -110,6 +112,11 @@ def test_the_page_replaces_nothing_else(twinlens: Twinlens, full_uri: str, share
         done.err
         == f"twinlens: {photo} is there and is no page of groups; name another file, or delete that one first\n"
     )
+    link = tmp_path / "link.html"
+    link.symlink_to(tmp_path / "copies.html")
+    assert twinlens("groups", "--uri", full_uri, "--html", link).code == 0
+    assert (link.is_symlink(), (tmp_path / "copies.html").is_file(), beside.read_text()) == (True, True, "mine")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.html", "copies.html", "copies.html.tmp", "link.html"]
     absent = twinlens("groups", "--uri", full_uri, "--html", tmp_path / "none/a.html")
     assert absent.code == 2
     assert (
@@ -127,6 +134,26 @@ def test_an_original_that_is_gone_is_told(twinlens: Twinlens, archive: Path, tmp
     assert row["original_is_there"] is False
     twinlens("groups", "--uri", uri, "--html", html)
     assert "<em>, which is gone</em>" in html.read_text(encoding="utf-8")
+
+
+def test_a_copy_that_is_gone_is_told(twinlens: Twinlens, archive: Path, tmp_path: Path) -> None:
+    """Who deletes a copy by the page sees that it is gone, at once, and not as something to do."""
+    uri = tmp_path / "a.db"
+    twinlens("ingest", archive, "--uri", uri)
+    (archive / "same.jpg").unlink()
+    assert f"{archive}/same.jpg, which is gone  (same bytes)\n" in twinlens("groups", "--uri", uri).out
+    (row,) = twinlens("groups", "--uri", uri, "--json").rows
+    assert [(Path(copy["uri"]).name, copy["is_there"]) for copy in row["copies"]] == [
+        ("same.jpg", False),
+        ("zrelit.png", True),
+    ]
+
+
+def test_options_that_do_not_go_together_are_refused(twinlens: Twinlens, full_uri: str, tmp_path: Path) -> None:
+    """A page is no JSON, and only a page has a limit."""
+    assert twinlens("groups", "--uri", full_uri, "--json", "--html", tmp_path / "a.html").code == 2
+    assert twinlens("groups", "--uri", full_uri, "--most", 3).code == 2
+    assert not (tmp_path / "a.html").exists()
 
 
 def test_without_pictures_the_page_has_links(twinlens: Twinlens, archive: Path, tmp_path: Path) -> None:

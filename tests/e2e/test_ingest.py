@@ -147,6 +147,10 @@ def test_a_report_replaces_nothing_but_a_report(
     assert photo.read_bytes() == (shared_photos / "a-00.jpg").read_bytes()
     for _ in range(2):
         assert twinlens("ingest", shared_photos, "--uri", lite_uri, "--report", tmp_path / "report.jsonl").code == 5
+    mine = tmp_path / "report.jsonl.partial"
+    mine.write_text("mine")
+    assert twinlens("ingest", shared_photos, "--uri", lite_uri, "--report", tmp_path / "report.jsonl").code == 2
+    assert mine.read_text() == "mine"
 
 
 def test_paths_come_on_standard_input(shared_photos: Path, lite_uri: str) -> None:

@@ -120,11 +120,12 @@ def test_copies_are_on_the_scale_and_follow_the_mix(images: torch.Tensor) -> Non
     assert ((grey.amax(1) - grey.amin(1)) <= (many.amax(1) - many.amin(1)) + 0.01).all()
 
 
-def test_reduction_is_that_of_serving(photos: Mapping[str, Pixels]) -> None:
-    """The reduction of a batch gives the pixels that serving gives to the network, to a level."""
-    square = to_square(photos["cat"], 208, SMOOTH)
-    expected = to_square(square, 144, SMOOTH).transpose(2, 0, 1).astype(np.float32)
-    found = batch_edits.reduce(torch.from_numpy(square.transpose(2, 0, 1).copy())[None].float(), 144)[0].numpy()
+@pytest.mark.parametrize(("stored", "size"), [(208, 144), (208, 160), (144, 144), (288, 144), (331, 144), (96, 20)])
+def test_reduction_is_that_of_serving(stored: int, size: int) -> None:
+    """The reduction of a batch gives the pixels that serving gives to the network, to a level, even of noise."""
+    square = np.random.default_rng(stored).integers(0, 256, (stored, stored, 3)).astype(np.uint8)
+    expected = to_square(square, size, SMOOTH).transpose(2, 0, 1).astype(np.float32)
+    found = batch_edits.reduce(torch.from_numpy(square.transpose(2, 0, 1).copy())[None].float(), size)[0].numpy()
     assert np.abs(found - expected).max() <= 1
 
 

@@ -20,7 +20,7 @@ def entry(uri: str, original: str | None = None) -> Entry:
 def text_of(copies: int) -> str:
     """Return the page of one group."""
     members = tuple(entry(f"/b{number}.jpg", "/a.jpg") for number in range(copies))
-    return "".join(page([Group("/a.jpg", entry("/a.jpg"), members, is_there=True)], "Copies", "some"))
+    return "".join(page([Group("/a.jpg", entry("/a.jpg"), members)], lambda _: {}, "Copies", "some"))
 
 
 @pytest.mark.parametrize(("copies", "shown", "more"), [(1, 1, False), (100, 100, False), (1102, 100, True)])
@@ -33,23 +33,27 @@ def test_a_huge_group_is_cut_and_says_so(copies: int, shown: int, more: bool) ->
 
 
 @pytest.mark.parametrize(
-    ("uri", "link"),
+    ("uri", "is_there", "link"),
     [
-        ("/a b/ü#1?.jpg", "file:///a%20b/%C3%BC%231%3F.jpg"),
-        ("https://host/a.jpg", "https://host/a.jpg"),
-        ("s3://bucket/a.jpg", None),
-        ("/a.tar!/b.jpg", None),
-        ("javascript:alert(1)", None),
-        ("shop/4711", None),
+        ("/a b/ü#1?.jpg", True, "file:///a%20b/%C3%BC%231%3F.jpg"),
+        ("/wow!/a.jpg", True, "file:///wow%21/a.jpg"),
+        ("/gone.jpg", False, None),
+        ("/a.tar!/b.jpg", None, None),
+        ("https://host/a.jpg", None, "https://host/a.jpg"),
+        ("https://host/a.zip!/b.jpg", None, None),
+        ("s3://bucket/a.jpg", None, None),
+        ("javascript:alert(1)", None, None),
+        ("shop/4711", None, None),
     ],
 )
-def test_links_lead_where_a_browser_can_go(uri: str, link: str | None) -> None:
-    """Files and web addresses are linked; archives' members, object stores, and a program's names are not."""
-    assert _link(uri) == link
+def test_links_lead_where_a_browser_can_go(uri: str, is_there: bool | None, link: str | None) -> None:
+    """Files that are there and web addresses are linked; archives' members, object stores, and mere names are not."""
+    assert _link(uri, is_there=is_there) == link
 
 
 def test_a_group_without_its_original_is_shown() -> None:
     """Where the original's row is not there, its copies still are, under its name."""
-    text = "".join(page([Group("/a.jpg", None, (entry("/b.jpg", "/a.jpg"),), is_there=False)], "Copies", "some"))
+    group = Group("/a.jpg", None, (entry("/b.jpg", "/a.jpg"),), {"/a.jpg": False})
+    text = "".join(page([group], lambda _: {}, "Copies", "some"))
     assert "<h2>/a.jpg<em>, which is gone</em>, 1 copy</h2>" in text
-    assert text.count("<figure") == 1
+    assert (text.count("<figure"), text.count('class="original"')) == (1, 0)

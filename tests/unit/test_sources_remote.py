@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Barrier, Thread
+from threading import Barrier, Event, Thread
 
 import fsspec
 import pytest
@@ -232,7 +232,27 @@ def test_addresses_are_asked_about_side_by_side(listed: bool) -> None:
         items.insert(4, "/nowhere/a.jpg")
         lines = SourceOptions(stdin=io.BytesIO("\n".join(items).encode()))
         offers = found("-", options=lines) if listed else found(*items)
+    assert not together.broken
     assert offers == [("/nowhere/a.jpg", "missing") if "nowhere" in item else (item, b"image") for item in items]
+
+
+def test_an_answer_that_does_not_come_holds_nobody_up() -> None:
+    """Ctrl-C ends what waits for an address, and the process, however late the answers are."""
+    code = (
+        "import os, signal, sys, threading\n"
+        "from indexer.sources import check_sources\n"
+        "threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
+        "try: check_sources(sys.argv[1:])\n"
+        "except KeyboardInterrupt: print('interrupted')"
+    )
+    env, answers = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}, Event()
+    with images_by_http(lambda: answers.wait(60)) as base:
+        command = [sys.executable, "-c", code, f"{base}/1.jpg", f"{base}/2.jpg"]
+        try:
+            done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=30, check=True)
+        finally:
+            answers.set()
+    assert (done.stdout, done.stderr) == ("interrupted\n", "")
 
 
 def test_what_follows_an_address_is_not_taken_too_early() -> None:
