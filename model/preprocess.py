@@ -33,21 +33,22 @@ def to_square(pixels: npt.NDArray[np.uint8], size: int, interpolation: str) -> S
     return np.asarray(Image.fromarray(whole).resize((size, size), Image.Resampling[interpolation]))
 
 
-def softening(reduction: float) -> npt.NDArray[np.float32]:
+def softening(reduction: float, halved_to: float = 1.0) -> npt.NDArray[np.float32]:
     """
     Return the weights of a pixel and its two neighbours, (3,), before every *reduction*-th is sampled linearly.
 
-    The variance of both steps is *reduction*² / 6, that of a triangle which reaches to the next samples, as Pillow's
-    BILINEAR does; a sixth of it linear sampling has by itself. For reductions up to 2; enlarging needs none.
+    Together, the steps are to have the variance *reduction*² / 6, that of a triangle which reaches to the next samples,
+    as Pillow's BILINEAR does. A sixth of a pixel linear sampling has by itself, and (1 - *halved_to*²) / 12 what was
+    averaged before, to so large a share of its length. For reductions up to 2; enlarging needs none.
     """
-    beside = max(reduction**2 - 1, 0.0) / 12
+    beside = max((reduction**2 - 1) / 12 - (1 - halved_to**2) / 24, 0.0)
     return np.array([beside, 1 - 2 * beside, beside], np.float32)
 
 
 def _smooth(pixels: npt.NDArray[np.uint8], size: int) -> Square:
     """Halve each side while it is twice *size* or more, soften what is left, and sample it linearly."""
     few = halved(pixels, (size, size), 2)
-    down, across = (softening(side / size) for side in few.shape[:2])
+    down, across = (softening(few.shape[axis] / size, few.shape[axis] / pixels.shape[axis]) for axis in (0, 1))
     soft = cv2.sepFilter2D(few, -1, across, down, borderType=cv2.BORDER_REPLICATE)
     return np.asarray(cv2.resize(soft, (size, size), interpolation=cv2.INTER_LINEAR_EXACT))
 
