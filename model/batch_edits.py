@@ -13,6 +13,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import torch  # noqa: TID251 - one of its doors
 from torch import Generator, Tensor  # noqa: TID251 - as above
 from torch.nn import functional as F  # noqa: N812, TID251 - torch's own idiom
@@ -277,17 +279,19 @@ def _kinds(count: int, shares: Sequence[float], rng: Generator) -> Tensor:
 
 
 def reduce(x_BCHW: Tensor, size: int) -> Tensor:  # noqa: N803
-    """Return the batch at the network's input size, (B, 3, size, size), as SMOOTH does."""
+    """Return the batch, of squares, at the network's input size, (B, 3, size, size), as SMOOTH does."""
+    whole = x_BCHW.shape[-1]
     while x_BCHW.shape[-1] >= 2 * size:
         x_BCHW = F.avg_pool2d(x_BCHW, 2).add(0.5).floor()  # noqa: N806 - as OpenCV rounds a half
+    side = x_BCHW.shape[-1]
     for axis in (-1, -2):
-        x_BCHW = _mixed(x_BCHW, axis, x_BCHW.shape[axis] / size)  # noqa: N806
+        x_BCHW = _mixed(x_BCHW, axis, softening(side / size, side / whole))  # noqa: N806
     return F.interpolate(x_BCHW.round(), (size, size), mode="bilinear").round().clamp(0, 255)
 
 
-def _mixed(x_BCHW: Tensor, axis: int, reduction: float) -> Tensor:  # noqa: N803
-    """Return the batch with its rows or columns mixed with their neighbours, see `softening`."""
-    beside, own, _ = softening(reduction).tolist()
+def _mixed(x_BCHW: Tensor, axis: int, weights: npt.NDArray[np.float32]) -> Tensor:  # noqa: N803
+    """Return the batch with its rows or columns mixed with their neighbours by *weights*, (3,), even ones."""
+    beside, own, _ = weights.tolist()
     if beside == 0:
         return x_BCHW
     side = x_BCHW.shape[axis]
