@@ -83,7 +83,5 @@ def _in_float32(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def _pooling(model: onnx.ModelProto) -> list[str]:
     """Return the names of what stays float32: the floors of pooling and of the length, and the whitening."""
-    consumed = {
-        name for node in model.graph.node if node.op_type in {"Mul", "Pow", "ReduceMean", "Div"} for name in node.input
-    }
+    consumed = {name for node in model.graph.node if node.op_type in {"Pow", "Div"} for name in node.input}
     return [node.name for node in model.graph.node if consumed.intersection(node.output)]
