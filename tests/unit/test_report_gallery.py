@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from indexer.records import Entry, Group
 from indexer.report.gallery import _link, page
+from indexer.report.groups import about_state
 
 
 def entry(uri: str, original: str | None = None) -> Entry:
@@ -49,6 +52,15 @@ def test_a_huge_group_is_cut_and_says_so(copies: int, shown: int, more: bool) ->
 def test_links_lead_where_a_browser_can_go(uri: str, is_there: bool | None, link: str | None) -> None:
     """Files that are there and web addresses are linked; archives' members, object stores, and mere names are not."""
     assert _link(uri, is_there=is_there) == link
+
+
+def test_what_is_back_is_not_told_as_gone() -> None:
+    """A file that a nightly run missed, and that is there now, is named without a word."""
+    missed = replace(entry("/a.jpg"), missing_since=10**18)
+    for there, told in ((True, ""), (False, ", gone since 2001-09-09"), (None, ", gone since 2001-09-09")):
+        group = Group("/a.jpg", missed, (entry("/b.jpg", "/a.jpg"),), {"/a.jpg": there})
+        assert about_state(group, "/a.jpg", missed) == told
+    assert about_state(group, "/b.jpg", group.copies[0]) == ""
 
 
 def test_a_group_without_its_original_is_shown() -> None:
