@@ -42,3 +42,15 @@ def test_two_ingests_at_once(twinlens: Twinlens, server_uri: str, shared_photos:
     assert f"another run writes to the collection twice at {server_uri} (process {first.pid} on" in second.err
     assert '"interrupted": false' in out.splitlines()[-1]
     assert twinlens("ingest", shared_photos, *place, "--json").rows[-1]["unchanged"] == 20
+
+
+def test_groups_of_a_server_are_those_of_lite(
+    twinlens: Twinlens, server_uri: str, full_uri: str, shared_photos: Path, tmp_path: Path
+) -> None:
+    """Groups and page come out of a server as they do out of a Milvus Lite file."""
+    place = ["--uri", server_uri, "--collection", "grouped"]
+    twinlens("ingest", shared_photos, *place)
+    assert twinlens("groups", *place, "--json").out == twinlens("groups", "--uri", full_uri, "--json").out
+    twinlens("groups", *place, "--html", tmp_path / "server.html")
+    twinlens("groups", "--uri", full_uri, "--html", tmp_path / "lite.html")
+    assert (tmp_path / "server.html").read_bytes() == (tmp_path / "lite.html").read_bytes()
