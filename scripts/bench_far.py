@@ -65,6 +65,8 @@ def main() -> None:
     parser.add_argument("--ms", type=float, default=50.0, help="milliseconds until each answer")
     options = parser.parse_args()
     names = sorted(path.name for path in islice(options.folder.glob("*.jp*g"), options.images))
+    if not names:
+        parser.error(f"there are no JPEGs in {options.folder}; name a folder that holds some")
     with tempfile.TemporaryDirectory() as scratch, served(options.folder, options.ms / 1000) as base:
         near, far = Path(scratch, "near"), Path(scratch, "far")
         near.write_text("".join(f"{options.folder.resolve()}/{name}\n" for name in names))
