@@ -101,8 +101,17 @@ def light_gradient(pixels: Pixels, rng: np.random.Generator, strength: float = 1
 
 def zoom_crop(pixels: Pixels, rng: np.random.Generator, strength: float = 1.0) -> Pixels:
     """Enlarge by 100-150 % and keep a window of the first size at a random place."""
+    return _zoomed(pixels, rng, 1 + 0.5 * strength * rng.uniform(0, 1))
+
+
+def full_zoom(pixels: Pixels, rng: np.random.Generator, strength: float = 1.0) -> Pixels:
+    """Do the same at the end of the range: enlarge by 150 %."""
+    return _zoomed(pixels, rng, 1 + 0.5 * strength)
+
+
+def _zoomed(pixels: Pixels, rng: np.random.Generator, zoom: float) -> Pixels:
+    """Enlarge by *zoom* and keep a window of the first size at a random place."""
     height, width = pixels.shape[:2]
-    zoom = 1 + 0.5 * strength * rng.uniform(0, 1)
     w, h = width / zoom, height / zoom
     left, top = rng.uniform(0, 1) * (width - w), rng.uniform(0, 1) * (height - h)
     box = (left, top, left + w, top + h)
@@ -185,7 +194,7 @@ WILD: Mapping[str, Edit] = {
 }
 """What uploads meet besides, and what must be found, too."""
 
-REPORTED: Mapping[str, Edit] = {edit.__name__: edit for edit in (rotate, mirror, strong_crop, screenshot)}
+REPORTED: Mapping[str, Edit] = {edit.__name__: edit for edit in (full_zoom, rotate, mirror, strong_crop, screenshot)}
 """Edits that are measured, but not promised."""
 
 FAMILIES: Mapping[str, Edit] = {

@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from itertools import islice, product
+from itertools import islice
 
 import cv2  # noqa: TID251 - one of OpenCV's doors
 import numpy as np
@@ -39,6 +39,7 @@ from model.thumbnail import (
     COARSE,
     REGIONS,
     THUMBNAIL_MAX_BYTES,
+    WINDOWS,
     Thumbnail,
     View,
     as_jpeg,
@@ -61,7 +62,7 @@ __all__ = [
     "thumbnail",
 ]
 
-METHOD = "regions-9"
+METHOD = "regions-10"
 """Names how thumbnails are made and compared; a change of either needs another name, as an encoder's does."""
 
 MIN_SCORE = 0.73
@@ -78,6 +79,9 @@ EQUAL = 0.95
 
 FREEDOM = 0.07
 """What it costs to be found by turning or a window of other proportions only: different pictures fit better, too."""
+
+SPARED = 0.04
+"""So much less must pages agree as a whole that show a thing: it is told apart by more than figures of a few pixels."""
 
 MOVED = 0.3
 """What it costs that something moved: such pictures are never confirmed."""
@@ -97,7 +101,7 @@ UNMOVED = 0.9
 FITTED = 0.95
 """Correlation of the details from which nothing freer is tried where the original is a page."""
 
-HOPELESS = 0.35
+HOPELESS = 0.37
 """Correlation of the details below which they are not looked at closely: they show different things."""
 
 SQUASHED = 1.2
@@ -124,11 +128,7 @@ TURNED = (0, 1, 2, 3, 4, 5)
 MOST_TURN = 0.12
 """How far a window may be turned: 7 degrees, of one as large as the whole picture."""
 
-OBLONG = tuple(
-    (across, down)
-    for across, down in product((28, 24, 20, 17, 14), repeat=2)
-    if max(across, down) > 1.3 * min(across, down)
-)
+OBLONG = (28, 20), (28, 14), (24, 17), (20, 14), (20, 28), (14, 28), (17, 24), (14, 20)
 """Sides, at COARSE, of windows that are looked for when nothing else fits; others are refined to what lies between."""
 
 FINEST = 0.8
@@ -214,10 +214,10 @@ def _correlation(tried: _Try) -> float:
 
 
 def _aligned(tries: Iterable[_Try]) -> _Try:
-    """Return the best of the places, upright; none is tried after one that is right."""
+    """Return the best of the places, upright: all but hopeless ones are refined, and none after one that is right."""
     best: _Try | None = None
     for tried in tries:
-        moved = _moved(tried, UPRIGHT)
+        moved = _moved(tried, UPRIGHT) if tried.correlation >= HOPELESS else tried
         best = moved if best is None else max(best, moved, key=_correlation)
         if best.correlation >= ALIGNED:
             break
@@ -253,7 +253,8 @@ def _compared(best: _Try, free: tuple[int, ...]) -> tuple[float, float, _Try]:
     if free != UPRIGHT:
         score -= FREEDOM
     if page and score >= MIN_SCORE:
-        score = min(score, MIN_SCORE + _overall(best, window, whole) - OVERALL)
+        least = OVERALL - SPARED if best.original.solid else OVERALL
+        score = min(score, MIN_SCORE + _overall(best, window, whole) - least)
     if score < MIN_SCORE:
         return score, 0.0, best
     changed = changes(*sharp)
@@ -302,7 +303,7 @@ def _tries(new: View, original: View) -> Iterator[_Try]:
     plain = _likeliest(_coarse(new, original, mirrored=False))
     yield plain[0]
     yield from sorted(_framed(new, original), key=lambda each: _share(each.place))[:1]  # that with the wider frame
-    turned = list(_coarse(new.mirrored(), original, mirrored=True))
+    turned = list(_coarse(new.mirrored, original, mirrored=True))
     yield from islice(_apart(_likeliest([*plain[1:], *turned]), plain[0]), TRIED - 1 - len(first))
 
 
@@ -311,13 +312,13 @@ def _likeliest(tries: Iterable[_Try]) -> list[_Try]:
 
 
 def _framed(new: View, original: View) -> Iterator[_Try]:
-    """Yield the place of the one in the other, for each that has even bars around it."""
+    """Yield the place of the one in the other, to be refined in any case, for each that has even bars around it."""
     for zoomed, window, whole in ((False, original, new), (True, new, original)):
         (top, bottom), (left, right) = whole.content
         across, down = right - left, bottom - top
         if across * down < 0.98:
             place = _upright(across, down, (left + right - 1) / 2, (top + bottom - 1) / 2)
-            yield _Try(0.0, place, window, whole, zoomed, mirrored=False)
+            yield _Try(1.0, place, window, whole, zoomed, mirrored=False)
 
 
 def _apart(tries: list[_Try], first: _Try) -> Iterator[_Try]:
@@ -330,10 +331,19 @@ def _apart(tries: list[_Try], first: _Try) -> Iterator[_Try]:
 
 
 def _coarse(new: View, original: View, *, mirrored: bool) -> Iterator[_Try]:
-    """Yield the best place for each size: the new picture zoomed into the original, and the other way round."""
+    """
+    Yield the best place for sizes of the new picture, zoomed into the original, and the other way round.
+
+    Every other size comes first, then those beside the best: what fits at one size fits a little at the next.
+    """
     for zoomed, window, whole in ((True, new, original), (False, original, new)):
-        for shrunk in window.shrunk if zoomed else window.shrunk[1:]:
-            yield _found(shrunk, window, whole, zoomed=zoomed, mirrored=mirrored)
+        found = partial(_found, window=window, whole=whole, zoomed=zoomed, mirrored=mirrored)
+        sizes = WINDOWS if zoomed else WINDOWS[1:]
+        tries = {step: found(window.shrunk(sizes[step], sizes[step])) for step in range(0, len(sizes), 2)}
+        yield from tries.values()
+        best = max(tries, key=lambda step: tries[step].correlation)
+        beside = (step for step in (best - 1, best + 1) if 0 <= step < len(sizes))
+        yield from (found(window.shrunk(sizes[step], sizes[step])) for step in beside)
 
 
 def _freer(upright: _Try, new: View, original: View) -> Iterator[_Try]:
@@ -350,7 +360,7 @@ def _freer(upright: _Try, new: View, original: View) -> Iterator[_Try]:
 def _oblong(new: View, original: View) -> _Try:
     """Return the likeliest place of a window of other proportions: a picture of which one side was cut off."""
     tries = [
-        _found(resized(window.detail, *sides), window, whole, zoomed=zoomed, mirrored=False)
+        _found(window.shrunk(*sides), window, whole, zoomed=zoomed, mirrored=False)
         for zoomed, window, whole in ((True, new, original), (False, original, new))
         for sides in OBLONG
     ]

@@ -16,7 +16,7 @@ import cv2  # noqa: TID251 - one of OpenCV's doors
 import numpy as np
 
 from model.grey import Grey, Pixels, blurred, halved, resized
-from model.paper import is_framed_page, is_page, within_bars
+from model.paper import is_framed_page, is_page, is_solid, within_bars
 from model.specks import without_specks
 
 Thumbnail = bytes
@@ -92,6 +92,11 @@ class View:
         return self._page_throughout or self.framed_page
 
     @cached_property
+    def solid(self) -> bool:
+        """Whether what a page shows is a thing, and no writing."""
+        return is_solid(np.ascontiguousarray(self.grey[within_bars(self.grey)]))
+
+    @cached_property
     def framed_page(self) -> bool:
         """Whether it is a page only without the even bars around it."""
         return self.large is not None and not self._page_throughout and is_framed_page(self.grey)
@@ -105,10 +110,16 @@ class View:
         """*detail*, (COARSE, COARSE)."""
         return resized(self.detail, COARSE, COARSE)
 
+    def shrunk(self, width: int, height: int) -> Grey:
+        """Return *detail* in *width* x *height* pixels; made once."""
+        size = width, height
+        if size not in self._shrunk:
+            self._shrunk[size] = resized(self.detail, *size)
+        return self._shrunk[size]
+
     @cached_property
-    def shrunk(self) -> tuple[Grey, ...]:
-        """*detail* at each of WINDOWS, largest first; most copies are found without."""
-        return self.coarse, *(resized(self.detail, side, side) for side in WINDOWS[1:])
+    def _shrunk(self) -> dict[tuple[int, int], Grey]:
+        return {(COARSE, COARSE): self.coarse}
 
     @cached_property
     def content(self) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -117,8 +128,9 @@ class View:
         height, width = self.grey.shape
         return (rows.start / height, rows.stop / height), (columns.start / width, columns.stop / width)
 
+    @cached_property
     def mirrored(self) -> View:
-        """Return the same with left and right exchanged."""
+        """The same with left and right exchanged."""
         large = None if self.large is None else _flipped(self.large)
         return View(_flipped(self.grey), large, _flipped(self.detail), _flipped(self.colour))
 
