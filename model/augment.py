@@ -105,7 +105,7 @@ def zoom_crop(pixels: Pixels, rng: np.random.Generator, strength: float = 1.0) -
 
 
 def full_zoom(pixels: Pixels, rng: np.random.Generator, strength: float = 1.0) -> Pixels:
-    """Do the same at the end of the range: enlarge by 150 %."""
+    """Enlarge by 150 %, the end of that range, and keep a window of the first size at a random place."""
     return _zoomed(pixels, rng, 1 + 0.5 * strength)
 
 

@@ -26,9 +26,6 @@ ABOUT = 13
 INK = 32
 """Grey levels by which something on it stands out from paper; a meadow is as even, but nothing in it does."""
 
-SOLID = 0.5
-"""Share of what stands out that is thicker than strokes, from which a page shows a thing, and no writing."""
-
 WRITTEN = 0.003
 """Share of a page that does at least."""
 
@@ -57,30 +54,14 @@ def is_page(grey: Image, plain: float = PLAIN) -> bool:
     Dark strokes are taken away by a morphological closing, light ones by an opening; of both kinds, there are more of
     one.
     """
-    dark, light = _ink(_histogram(grey))
+    levels = _histogram(grey)
+    paper = _middle(levels)
+    dark, light = (int(some.sum()) for some in (levels[: max(paper - INK, 0)], levels[paper + INK :]))
     if dark + light < WRITTEN * grey.size:
         return False
-    return _evenness(_histogram(_ground(grey, dark, light))) >= plain
-
-
-def is_solid(grey: Image) -> bool:
-    """Return whether what stands out from the paper of a page, (H, W), is mostly thicker than strokes: a thing."""
-    dark, light = _ink(_histogram(grey))
-    left = _ink(_histogram(_ground(grey, dark, light)))
-    return (left[0] if dark >= light else left[1]) > SOLID * max(dark, light)
-
-
-def _ink(levels: Levels) -> tuple[int, int]:
-    """Return how many pixels are darker, and how many lighter, than paper by INK levels."""
-    paper = _middle(levels)
-    return int(levels[: max(paper - INK, 0)].sum()), int(levels[paper + INK :].sum())
-
-
-def _ground(grey: Image, dark: int, light: int) -> Image:
-    """Return *grey* with strokes taken away, of the kind that it has more of."""
     how = cv2.MORPH_CLOSE if dark >= light else cv2.MORPH_OPEN
-    ground: Image = cv2.morphologyEx(grey, how, np.ones((STROKE, STROKE), np.uint8))
-    return ground
+    ground = cv2.morphologyEx(grey, how, np.ones((STROKE, STROKE), np.uint8))
+    return _evenness(_histogram(ground)) >= plain
 
 
 def is_framed_page(grey: Image, plain: float = PLAIN) -> bool:

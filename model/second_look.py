@@ -6,12 +6,12 @@ on top of each other, they agree everywhere. Two receipts of one shop, two frame
 drawing agree in most places and not in some. Hence the score is not how well the pictures agree on the whole, but
 how well they agree where they agree least: the correlation that nine tenths of the regions with detail reach.
 
-How: a coarse search over scales, shifts and mirror images by normalised cross-correlation; the best few places
-are refined to parts of a pixel by Gauss-Newton steps (Baker and Matthews, "Lucas-Kanade 20 years on", 2004, the
-inverse compositional form); then the regions are compared in the frame of the picture that lies within the other.
-What is not confirmed so is searched once more, for a picture that was turned a little or of which one side was cut
-off, not for both, nor for a mirror image of which one was; different pictures fit better, too, where more may move,
-so that this costs FREEDOM. Where too much light or shade took something away, the other picture is made to lose it:
+How: a coarse search over scales, shifts and mirror images by normalised cross-correlation; the best few places, if
+there is any hope, are refined to parts of a pixel by Gauss-Newton steps (Baker and Matthews, "Lucas-Kanade 20 years
+on", 2004, the inverse compositional form); then the regions are compared in the frame of the picture that lies within
+the other. What is not confirmed so is searched once more, for a picture that was turned a little or of which one side
+was cut off, not for both, nor for a mirror image of which one was; different pictures fit better, too, where more may
+move, so that this costs FREEDOM. Where too much light or shade took something away, the other picture is made to lose it:
 see light. Pages have to agree as a whole as well, and evenly: see pages. And nothing may have moved: see changes.
 
 Only stored thumbnails are compared, never pixels, so that it makes no difference whether an original is stored or
@@ -39,7 +39,6 @@ from model.thumbnail import (
     COARSE,
     REGIONS,
     THUMBNAIL_MAX_BYTES,
-    WINDOWS,
     Thumbnail,
     View,
     as_jpeg,
@@ -79,9 +78,6 @@ EQUAL = 0.95
 
 FREEDOM = 0.07
 """What it costs to be found by turning or a window of other proportions only: different pictures fit better, too."""
-
-SPARED = 0.04
-"""So much less must pages agree as a whole that show a thing: it is told apart by more than figures of a few pixels."""
 
 MOVED = 0.3
 """What it costs that something moved: such pictures are never confirmed."""
@@ -128,6 +124,9 @@ TURNED = (0, 1, 2, 3, 4, 5)
 MOST_TURN = 0.12
 """How far a window may be turned: 7 degrees, of one as large as the whole picture."""
 
+WINDOWS = (28, 26, 25, 23, 22, 20, 19, 17, 16, 14)
+"""Sides, at COARSE, that a picture is shrunk to, to be looked for in another: a zoom of 100-200 %."""
+
 OBLONG = (28, 20), (28, 14), (24, 17), (20, 14), (20, 28), (14, 28), (17, 24), (14, 20)
 """Sides, at COARSE, of windows that are looked for when nothing else fits; others are refined to what lies between."""
 
@@ -151,10 +150,11 @@ class Look:
     What a second look found.
 
     Attributes:
-        score: -1 to 1, the correlation that nine tenths of the regions with detail reach in the best alignment; less
-            FREEDOM, where that was found by turning or by a window of other proportions. Of pages it is at most as far
-            above MIN_SCORE as they agree as a whole above what pages must, which is never much. Less MOVED, where
-            both pictures show what the other one lacks.
+        score: -1 to 1, the correlation that nine tenths of the regions with detail reach in the best alignment, or
+            below HOPELESS that of the details, at a place that was not refined; less FREEDOM, where that was found by
+            turning or by a window of other proportions. Of pages it is at most as far above MIN_SCORE as they agree as
+            a whole above what pages must, which is never much. Less MOVED, where both pictures show what the other one
+            lacks.
         scale: how much the new picture is enlarged against the original: 1.25 is a zoom to 125 %, less than 1 is
             shrunk, as by a border; by the mean of the window's sides: 1 / 0.8 of a picture cut to 60 % of its width.
         shift: where the centre of the picture that lies within the other is, from the other's centre: (x, y) as
@@ -173,7 +173,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class _Try:
-    """A place to refine: *window* lies in *whole* at about *place*, by coarse *correlation*."""
+    """A place: *window* lies in *whole* at about *place*, by the *correlation* of what was last compared, 1 before."""
 
     correlation: float
     place: Place
@@ -253,8 +253,7 @@ def _compared(best: _Try, free: tuple[int, ...]) -> tuple[float, float, _Try]:
     if free != UPRIGHT:
         score -= FREEDOM
     if page and score >= MIN_SCORE:
-        least = OVERALL - SPARED if best.original.solid else OVERALL
-        score = min(score, MIN_SCORE + _overall(best, window, whole) - least)
+        score = min(score, MIN_SCORE + _overall(best, window, whole) - OVERALL)
     if score < MIN_SCORE:
         return score, 0.0, best
     changed = changes(*sharp)
@@ -312,7 +311,7 @@ def _likeliest(tries: Iterable[_Try]) -> list[_Try]:
 
 
 def _framed(new: View, original: View) -> Iterator[_Try]:
-    """Yield the place of the one in the other, to be refined in any case, for each that has even bars around it."""
+    """Yield the place of the one in the other, for each that has even bars around it; it was not compared yet."""
     for zoomed, window, whole in ((False, original, new), (True, new, original)):
         (top, bottom), (left, right) = whole.content
         across, down = right - left, bottom - top
@@ -332,7 +331,7 @@ def _apart(tries: list[_Try], first: _Try) -> Iterator[_Try]:
 
 def _coarse(new: View, original: View, *, mirrored: bool) -> Iterator[_Try]:
     """
-    Yield the best place for sizes of the new picture, zoomed into the original, and the other way round.
+    Yield the best place for some sizes of the new picture, zoomed into the original, and the other way round.
 
     Every other size comes first, then those beside the best: what fits at one size fits a little at the next.
     """

@@ -16,7 +16,7 @@ import cv2  # noqa: TID251 - one of OpenCV's doors
 import numpy as np
 
 from model.grey import Grey, Pixels, blurred, halved, resized
-from model.paper import is_framed_page, is_page, is_solid, within_bars
+from model.paper import is_framed_page, is_page, within_bars
 from model.specks import without_specks
 
 Thumbnail = bytes
@@ -47,9 +47,6 @@ MIDDLE = 56
 
 COARSE = 28
 """Pixels of the side at which places are searched."""
-
-WINDOWS = (28, 26, 25, 23, 22, 20, 19, 17, 16, 14)
-"""Sides that a picture is shrunk to, to be looked for in another of side COARSE: a zoom of 100-200 %."""
 
 REGIONS = 8
 """Regions along each side."""
@@ -92,11 +89,6 @@ class View:
         return self._page_throughout or self.framed_page
 
     @cached_property
-    def solid(self) -> bool:
-        """Whether what a page shows is a thing, and no writing."""
-        return is_solid(np.ascontiguousarray(self.grey[within_bars(self.grey)]))
-
-    @cached_property
     def framed_page(self) -> bool:
         """Whether it is a page only without the even bars around it."""
         return self.large is not None and not self._page_throughout and is_framed_page(self.grey)
@@ -112,10 +104,10 @@ class View:
 
     def shrunk(self, width: int, height: int) -> Grey:
         """Return *detail* in *width* x *height* pixels; made once."""
-        size = width, height
-        if size not in self._shrunk:
-            self._shrunk[size] = resized(self.detail, *size)
-        return self._shrunk[size]
+        size, made = (width, height), self._shrunk  # of two threads that begin at once each may have its own
+        if size not in made:
+            made[size] = resized(self.detail, *size)
+        return made[size]
 
     @cached_property
     def _shrunk(self) -> dict[tuple[int, int], Grey]:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from model.augment import FAMILIES, gaussian_noise, grey, rescale, salt_and_pepper, zoom_crop
+from model.augment import FAMILIES, full_zoom, gaussian_noise, grey, rescale, salt_and_pepper, zoom_crop
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -51,6 +51,17 @@ def test_gaussian_noise_keeps_to_its_sigma() -> None:
     """The deviation on mid grey stays at or below 30."""
     blank = np.full((200, 200, 3), 128, np.uint8)
     assert max(gaussian_noise(blank, np.random.default_rng(s), 1.0).std() for s in range(10)) < 31
+
+
+def test_the_full_zoom_is_the_end_of_the_range() -> None:
+    """Two thirds of a slope across the picture are left, by whatever generator; a zoom may leave more."""
+    slope = np.repeat(np.tile(np.arange(240, dtype=np.uint8), (240, 1))[..., None], 3, axis=2)
+    seeds = range(9)
+    spans = {
+        edit: [int(np.ptp(edit(slope, np.random.default_rng(seed), 1.0))) for seed in seeds] for edit in (full_zoom, zoom_crop)
+    }
+    assert all(abs(span - 160) <= 2 for span in spans[full_zoom])
+    assert max(spans[zoom_crop]) > 180
 
 
 def test_zoom_keeps_the_size_and_scaling_changes_it(photos: Mapping[str, Pixels]) -> None:

@@ -399,6 +399,16 @@ def test_zoom_and_place_are_told(photos: Mapping[str, Pixels]) -> None:
     assert found.shift == pytest.approx((-0.1, -0.1), abs=0.01)
 
 
+@pytest.mark.parametrize("name", ["coffee", "astronaut"])
+def test_a_window_of_less_than_half_of_each_side_is_found(photos: Mapping[str, Pixels], name: str) -> None:
+    """Even the smallest size that is looked for is not skipped, whichever of the two is the window."""
+    photo = photos[name]
+    height, width = (round(side / 2.05) for side in photo.shape[:2])
+    window = photo[height // 2 : height // 2 + height, width // 3 : width // 3 + width]
+    assert look(window, photo).scale == pytest.approx(2.05, rel=0.03)
+    assert either_way(window, photo) >= MIN_SCORE
+
+
 def test_a_border_is_a_scale_below_one(photos: Mapping[str, Pixels]) -> None:
     """The original is found in a copy with a border, at the share that it takes up."""
     cat = photos["cat"]
@@ -526,3 +536,15 @@ def test_a_caption_is_forgiven_at_any_height(photos: Mapping[str, Pixels], heigh
         draw.text((image.width // 10, top), "a walk by the sea", "black", ImageFont.load_default(size))
         scores.append(look(np.asarray(image), photo).score)
     assert sum(score >= MIN_SCORE for score in scores) >= len(scores) - 1
+
+
+@pytest.mark.parametrize(("top", "height"), [(0.85, 0.14), (0.84, 0.14), (0.01, 0.10), (0.01, 0.08)])
+def test_a_dark_head_or_foot_tells_nothing_of_an_invoice(top: float, height: float) -> None:
+    """Invoices that share a dark bar are told by their figures; of 90 pairs at most two may pass."""
+    pages = [page.pixels.copy() for page in invoices(10)]
+    for page in pages:
+        side = len(page)
+        page[round(top * side) : round((top + height) * side), page.shape[1] // 20 : -page.shape[1] // 20] = 60
+    thumbnails = [thumbnail(page) for page in pages]
+    scores = [second_look(a, b).score for a in thumbnails for b in thumbnails if a is not b]
+    assert sum(score >= MIN_SCORE for score in scores) <= 2
