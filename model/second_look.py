@@ -11,8 +11,8 @@ there is any hope, are refined to parts of a pixel by Gauss-Newton steps (Baker 
 on", 2004, the inverse compositional form); then the regions are compared in the frame of the picture that lies within
 the other. What is not confirmed so is searched once more, for a picture that was turned a little or of which one side
 was cut off, not for both, nor for a mirror image of which one was; different pictures fit better, too, where more may
-move, so that this costs FREEDOM. Where too much light or shade took something away, the other picture is made to lose it:
-see light. Pages have to agree as a whole as well, and evenly: see pages. And nothing may have moved: see changes.
+move, so that this costs FREEDOM. Where too much light or shade took something away, the other picture is made to lose
+it: see light. Pages have to agree as a whole as well, and evenly: see pages. And nothing may have moved: see changes.
 
 Only stored thumbnails are compared, never pixels, so that it makes no difference whether an original is stored or
 still in flight: the same two thumbnails always give the same `Look`. Serving may import this: it needs no torch.

@@ -56,10 +56,8 @@ def test_gaussian_noise_keeps_to_its_sigma() -> None:
 def test_the_full_zoom_is_the_end_of_the_range() -> None:
     """Two thirds of a slope across the picture are left, by whatever generator; a zoom may leave more."""
     slope = np.repeat(np.tile(np.arange(240, dtype=np.uint8), (240, 1))[..., None], 3, axis=2)
-    seeds = range(9)
-    spans = {
-        edit: [int(np.ptp(edit(slope, np.random.default_rng(seed), 1.0))) for seed in seeds] for edit in (full_zoom, zoom_crop)
-    }
+    edits, seeds = (full_zoom, zoom_crop), range(9)
+    spans = {edit: [int(np.ptp(edit(slope, np.random.default_rng(seed), 1.0))) for seed in seeds] for edit in edits}
     assert all(abs(span - 160) <= 2 for span in spans[full_zoom])
     assert max(spans[zoom_crop]) > 180
 
