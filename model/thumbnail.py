@@ -100,7 +100,7 @@ class View:
     @cached_property
     def coarse(self) -> Grey:
         """*detail*, (COARSE, COARSE)."""
-        return resized(self.detail, COARSE, COARSE)
+        return self.shrunk(COARSE, COARSE)
 
     def shrunk(self, width: int, height: int) -> Grey:
         """Return *detail* in *width* x *height* pixels; made once."""
@@ -111,7 +111,7 @@ class View:
 
     @cached_property
     def _shrunk(self) -> dict[tuple[int, int], Grey]:
-        return {(COARSE, COARSE): self.coarse}
+        return {}
 
     @cached_property
     def content(self) -> tuple[tuple[float, float], tuple[float, float]]:
