@@ -26,7 +26,7 @@ from dataclasses import replace
 import numpy as np
 
 from indexer.candidate import Candidate
-from indexer.records import Entry, Hits, Verdict
+from indexer.records import Entry, Hits, Outcome, Verdict
 from indexer.rehome import Desk, Fresh
 from indexer.store.base import Store
 from indexer.verdict import Rule, entry_for, group_of, verdict_on
@@ -39,6 +39,7 @@ class Judge:
         self._store = store
         self._rule = rule
         self._written: deque[tuple[int, list[Entry]]] = deque()
+        self._newest = Fresh()
         self.batches = 0
 
     def __call__(self, candidates: Sequence[Candidate]) -> list[Verdict]:
@@ -51,7 +52,12 @@ class Judge:
         batch.desk.flush()
         self.batches += 1
         self._written.append((self.batches, batch.desk.written))
+        self._newest = fresh
         return verdicts
+
+    def is_new_copy(self, verdict: Verdict) -> bool:
+        """Tell whether *verdict*, one of the last batch, found a copy, and its original was not lost since."""
+        return verdict.outcome is Outcome.COPY and self._newest.by_uri[verdict.uri].original == verdict.original
 
 
 class _Batch:

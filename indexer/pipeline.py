@@ -28,7 +28,8 @@ def ingest(records: Iterable[ImageRecord | Failure], stages: Stages, limits: Lim
 
     def judged(candidates: Sequence[Candidate]) -> list[Verdict]:
         with stages.clock("judge"):
-            return judge(candidates)
+            verdicts = judge(candidates)
+        return stages.told_of_originals(verdicts, judge.is_new_copy)
 
     yield from _flow(records, replace(stages, written=lambda: judge.batches), judged, limits)
 

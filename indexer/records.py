@@ -228,7 +228,7 @@ class Group:
         uri: the original.
         original: its entry; None where that is not there.
         copies: nearest first; as the original, without thumbnails.
-        there: of each of these by URI, whether its file is there at this moment; None where no direct look tells.
+        there: of each of these by URI, whether its file is there at this moment, as it was indexed; see Verdict.
 
     """
 
@@ -282,9 +282,10 @@ class Verdict:
         lookalike_distance: Euclidean distance to it.
         lookalike_score: its score.
         lookalike_changed: see Lookalike.
-        original_missing_since: since when the original's file is gone, as a sweep found; only a query tells.
-        original_is_there: for a copy, whether the original's file was there when the verdict was given; None where no
-            direct look tells (addresses, members of an archive that is there, names that a program gave).
+        original_missing_since: for a copy, since when the original's file is gone, as a sweep found.
+        original_is_there: for a copy, whether the original's file was there, as it was indexed, when the verdict was
+            given; False where it was gone; None where no direct look tells (addresses, members of an archive that is
+            there, names that a program gave), or the file has another size or time by now.
 
     """
 

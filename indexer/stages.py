@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from threading import Lock
@@ -16,6 +16,7 @@ from indexer.confirm import thumbnail
 from indexer.decode import decode
 from indexer.encode import Encoder
 from indexer.records import Entry, Hits, ImageRecord, Picture, Verdict
+from indexer.sources import is_as_indexed
 from indexer.store.base import Store
 from indexer.verdict import RADIUS_ALONE, Place, Rule, entry_for, group_of, is_untouched, place_among, verdict_on
 
@@ -51,6 +52,7 @@ class Stages:
         max_pixels: images with more are rejected.
         rule: who is a copy; without a second look in it, no thumbnails are made.
         written: returns how many batches are written by now (see Judge).
+        on_disk: whether verdicts tell of the files of originals; not where entries come from another machine.
 
     """
 
@@ -60,6 +62,7 @@ class Stages:
     max_pixels: int
     rule: Rule = RADIUS_ALONE
     written: Callable[[], int] = int
+    on_disk: bool = True
 
     def look_up(self, records: Sequence[ImageRecord]) -> list[Candidate]:
         """Find each image's own earlier entry; one that is untouched since then will not be read."""
@@ -116,19 +119,30 @@ class Stages:
         with self.clock("search"):
             hits = iter(self.store.near(np.stack(vectors), self.rule.reach + 1) if vectors else ())
             found = [_answer(c, next(hits) if c.picture and not c.twin else Hits(()), self.rule) for c in candidates]
-        return self._told_of_gone(found)
+        return self.told_of_originals(found)
 
-    def _told_of_gone(self, verdicts: Sequence[Verdict]) -> list[Verdict]:
-        """Return *verdicts* that tell since when the originals that they name are gone."""
-        named = sorted({verdict.original for verdict in verdicts if verdict.original})
+    def told_of_originals(
+        self, verdicts: Sequence[Verdict], chosen: Callable[[Verdict], bool] = lambda _: True
+    ) -> list[Verdict]:
+        """Return *verdicts*; those *chosen* of them that name an original tell what became of its file."""
+        named = sorted({verdict.original for verdict in verdicts if verdict.original and chosen(verdict)})
+        if not named or not self.on_disk:
+            return list(verdicts)
         with self.clock("look up"):
-            originals = self.store.get(named) if named else {}
-        gone = {uri: entry.missing_since for uri, entry in originals.items() if entry.missing_since}
-        return [replace(v, original_missing_since=gone[v.original]) if v.original in gone else v for v in verdicts]
+            originals = self.store.get(named)
+            there = {uri: is_as_indexed(uri, entry.size, entry.mtime_ns) for uri, entry in originals.items()}
+        return [_told(v, originals.get(v.original or ""), there) if chosen(v) else v for v in verdicts]
 
 
 def _candidate(record: ImageRecord, as_of: int, known: Entry | None) -> Candidate:
     return Candidate(record, as_of, known, settled=known is not None and is_untouched(known, record))
+
+
+def _told(verdict: Verdict, original: Entry | None, there: Mapping[str, bool | None]) -> Verdict:
+    if original is None:
+        return verdict
+    since = original.missing_since
+    return replace(verdict, original_missing_since=since, original_is_there=there[original.uri])
 
 
 def _read_already() -> bytes:

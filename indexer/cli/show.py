@@ -49,10 +49,13 @@ def _row(entry: Entry, group: list[Entry]) -> dict[str, object]:
 
 def _verdict(entry: Entry, group: list[Entry]) -> Verdict:
     """Return the verdict on *entry*, a member of *group*, with what became of its original."""
-    from indexer.jobs.run import told_of_original  # noqa: PLC0415 - heavy, and not needed for --help
+    from indexer.sources import is_as_indexed  # noqa: PLC0415 - heavy, and not needed for --help
 
-    since = next((member.missing_since for member in group if member.uri == entry.original), None)
-    return told_of_original(replace(verdict_on(entry), original_missing_since=since))
+    original = next((member for member in group if member.uri == entry.original), None)
+    if original is None:
+        return verdict_on(entry)
+    there = is_as_indexed(original.uri, original.size, original.mtime_ns)
+    return replace(verdict_on(entry), original_missing_since=original.missing_since, original_is_there=there)
 
 
 def _text(entry: Entry, group: list[Entry]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import takewhile
 
 from indexer.records import Entry, Group
-from indexer.sources import is_there_now
+from indexer.sources import is_as_indexed
 from indexer.store.base import Store
 
 _BATCH = 256
@@ -28,7 +28,8 @@ def groups(store: Store, originals: Sequence[str]) -> Iterator[Group]:
 
 
 def _group(uri: str, original: Entry | None, copies: list[Entry]) -> Group:
-    there = {name: is_there_now(name) for name in (uri, *(copy.uri for copy in copies))}
+    members = [*([original] if original else []), *copies]
+    there = {entry.uri: is_as_indexed(entry.uri, entry.size, entry.mtime_ns) for entry in members}
     return Group(uri, original, tuple(in_order(copies)), there)
 
 

@@ -20,7 +20,7 @@ from typing import Any
 from indexer import confirm, encode, pipeline
 from indexer.errors import ConfigError
 from indexer.jobs.groups import groups, in_order, originals_with_copies
-from indexer.jobs.run import Run, told_of_original
+from indexer.jobs.run import Run
 from indexer.jobs.sweep import Sweep, SweepPolicy, SweepSummary
 from indexer.records import Counts, Entry, Failure, Group, ImageRecord, Settings, Verdict
 from indexer.sources import Item, SourceOptions, SourceStats, open_items
@@ -104,8 +104,9 @@ class Index:
     def judge(self, offers: Iterable[ImageRecord | Failure], tuning: Tuning | None = None) -> Run:
         """Judge what a source of another kind *offers*, as ingest does; no sweep can follow it."""
         self.store.claim()
-        run = self._over(pipeline.ingest, offers, tuning or Tuning(), self._rule, SourceStats())
-        return replace(run, sighted=None)
+        tuning = tuning or Tuning()
+        stages = Stages(self.store, self.encoder, Stopwatch(), tuning.max_pixels, self._rule, on_disk=False)
+        return replace(self._over(pipeline.ingest, offers, tuning, stages, SourceStats()), sighted=None)
 
     def query(self, items: Iterable[Item], tuning: Tuning | None = None, *, second_look: bool = True) -> Run:
         """
@@ -170,17 +171,17 @@ class Index:
         if isinstance(items, str | bytes | os.PathLike):
             raise ConfigError(f"ingest and query take a list of items, not one: pass [{items!r:.80}]")
         stats = SourceStats()
-        run = self._over(flow, open_items(items, tuning.sources, stats), tuning, rule, stats)
-        return replace(run, verdicts=map(told_of_original, run.verdicts))
+        stages = Stages(self.store, self.encoder, Stopwatch(), tuning.max_pixels, rule)
+        return self._over(flow, open_items(items, tuning.sources, stats), tuning, stages, stats)
 
     def _over(
-        self, flow: Flow, offers: Iterable[ImageRecord | Failure], tuning: Tuning, rule: Rule, stats: SourceStats
+        self, flow: Flow, offers: Iterable[ImageRecord | Failure], tuning: Tuning, stages: Stages, stats: SourceStats
     ) -> Run:
-        clock, tally = Stopwatch(), Tally()
+        tally = Tally()
         records = takewhile(lambda _: not tally.stopped, offers)
-        verdicts = flow(records, Stages(self.store, self.encoder, clock, tuning.max_pixels, rule), tuning.limits)
+        verdicts = flow(records, stages, tuning.limits)
         sighted = stats.sighted if flow is pipeline.ingest else None
-        return Run(verdicts, clock, stats, self._config(tuning, rule), tally, sighted)
+        return Run(verdicts, stages.clock, stats, self._config(tuning, stages.rule), tally, sighted)
 
     def _config(self, tuning: Tuning, rule: Rule) -> dict[str, Any]:
         place = {"uri": shown(self._where.uri), "collection": self._where.collection}

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from indexer.records import Outcome, Verdict
-from indexer.sources import Sighted, SourceStats, is_there_now
+from indexer.sources import Sighted, SourceStats
 from indexer.stages import Stopwatch
 from indexer.summary import RunSummary, Tally
-
-
-def told_of_original(verdict: Verdict) -> Verdict:
-    """Return the *verdict* on a copy with whether its original's file is there at this moment; any other as it is."""
-    if verdict.outcome is not Outcome.COPY or verdict.original is None:
-        return verdict
-    return replace(verdict, original_is_there=is_there_now(verdict.original))
 
 
 @dataclass(frozen=True, slots=True)

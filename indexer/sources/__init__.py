@@ -16,7 +16,7 @@ from indexer.sources.opening import (
     shown,
 )
 from indexer.sources.options import SourceOptions, SourceStats
-from indexer.sources.sighted import Sighted, is_there_now
+from indexer.sources.sighted import Sighted, is_as_indexed
 
 __all__ = [
     "Item",
@@ -28,7 +28,7 @@ __all__ = [
     "check_sources",
     "counter",
     "glance",
-    "is_there_now",
+    "is_as_indexed",
     "member_of",
     "open_items",
     "open_sources",

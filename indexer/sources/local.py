@@ -30,6 +30,15 @@ def is_there(path: str) -> bool | None:
     return True
 
 
+def is_untouched(path: str, size: int, mtime_ns: int) -> bool:
+    """Tell whether the file at *path* can be seen to have this size in bytes and this modification time."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return False
+    return (status.st_size, status.st_mtime_ns) == (size, mtime_ns)
+
+
 def holds_something(folder: str) -> bool:
     """Tell whether *folder* is there, and not empty."""
     try:

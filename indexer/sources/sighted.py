@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from indexer.records import Failure, ImageRecord
-from indexer.sources.local import is_there
+from indexer.sources.local import is_there, is_untouched
 from indexer.sources.naming import MEMBER_MARK, printable
 
 Offers = Generator[ImageRecord | Failure, None, None]
@@ -180,6 +180,19 @@ def is_there_now(uri: str) -> bool | None:
     there = is_there(uri)
     archives = _archives_above(uri) if there is False else ()
     return there if all(is_there(archive) is False for archive in archives) else None
+
+
+def is_as_indexed(uri: str, size: int, mtime_ns: int) -> bool | None:
+    """
+    Tell by a direct look whether the file at *uri* is there as it was when its *size* and *mtime_ns* were noted.
+
+    Returns:
+        False where it is gone; None where a look does not tell that it is the same: it has another size or time, or
+        cannot be reached so (see `is_there_now`).
+
+    """
+    there = is_there_now(uri)
+    return (is_untouched(uri, size, mtime_ns) or None) if there else there
 
 
 def key_of(uri: str) -> str:

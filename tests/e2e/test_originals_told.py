@@ -1,0 +1,47 @@
+"""Whoever deletes copies goes by what their rows tell of the originals' files."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from commandline import Twinlens
+
+
+def emptied(folder: Path, _: Path) -> None:
+    """The original is cut to nothing."""
+    (folder / "b.jpg").write_bytes(b"")
+
+
+def overwritten(folder: Path, other: Path) -> None:
+    """The original's name now holds another picture."""
+    shutil.copy(other, folder / "b.jpg")
+
+
+def swapped(folder: Path, other: Path) -> None:
+    """Two originals take each other's names."""
+    shutil.copy2(other, folder / "c.jpg")
+    (folder / "b.jpg").rename(folder / "d.jpg")
+    (folder / "c.jpg").rename(folder / "b.jpg")
+
+
+@pytest.mark.parametrize("change", [emptied, overwritten, swapped])
+def test_no_changed_file_passes_for_the_original(
+    twinlens: Twinlens, shared_photos: Path, tmp_path: Path, change: Callable[[Path, Path], None]
+) -> None:
+    """A copy's row never says that its original is there when that name holds another file than was indexed."""
+    folder, uri = tmp_path / "pics", tmp_path / "a.db"
+    folder.mkdir()
+    shutil.copy(shared_photos / "a-00.jpg", folder / "b.jpg")
+    twinlens("ingest", folder, "--uri", uri)
+    upload = shutil.copy(shared_photos / "a-00.jpg", tmp_path / "upload.jpg")
+    assert twinlens("query", upload, "--uri", uri, "--json").rows[0]["original_is_there"] is True
+    shutil.copy(shared_photos / "a-00.jpg", folder / "a.jpg")
+    change(folder, shared_photos / "a-01.jpg")
+    assert twinlens("query", upload, "--uri", uri, "--json").rows[0]["original_is_there"] is None
+    told = {Path(row["uri"]).name: row for row in twinlens("ingest", folder, "--uri", uri, "--json").rows[:-1]}
+    assert (Path(told["a.jpg"]["original"]).name, told["a.jpg"]["original_is_there"]) == ("b.jpg", None)
+    for row in twinlens("groups", "--uri", uri, "--json").rows:
+        assert row["original_is_there"] is (None if row["original"] == str(folder / "b.jpg") else True)
