@@ -12,7 +12,6 @@ import signal
 import sys
 from collections.abc import Callable
 from importlib import import_module
-from importlib.metadata import version
 from keyword import iskeyword
 from time import time_ns
 
@@ -95,12 +94,14 @@ Their arrays here are small, and other images wait: a thread of theirs that spin
 
 def main() -> None:
     """Run the command line and exit with the code of what happened."""
+    if sys.getfilesystemencoding() != "utf-8":  # a locale must not decide what a file's URI is
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606 - this very program
     for name, value in THREADS_ARE_OURS.items():
         os.environ.setdefault(name, value)
     gc.disable()  # a seventh of the start would be garbage collections among imports; runs.py turns it on again
-    for name in ("stdout", "stderr"):  # closed, as by `2>&-`: what would be said is said to nobody
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):  # closed, as by `2>&-`: nothing is there
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - lives as long as we
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - lives as long as we
     sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     sys.exit(run(sys.argv[1:]))
 
@@ -144,8 +145,3 @@ def _closed_pipe() -> int:
 
 def _silence() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def installed_version() -> str:
-    """Return the version of this package."""
-    return version("twinlens")

@@ -40,14 +40,14 @@ def groups(uri: str, collection: str, as_json: bool, html: Path | None, most: in
     """  # noqa: D301 - click wants the character \b itself
     from indexer.jobs.index import open_entries  # noqa: PLC0415 - heavy, and not needed for --help
     from indexer.report.gallery import BEGINS  # noqa: PLC0415 - as above
-    from indexer.targets import check_replaceable  # noqa: PLC0415 - as above
+    from indexer.targets import check_replaceable, is_special  # noqa: PLC0415 - as above
 
     if html and as_json:
         raise click.UsageError("--html writes a page, --json prints; choose one of the two")
     if most and not html:
         raise click.UsageError("--most is for the page; name one with --html")
-    path = html and html.resolve()
-    if path:
+    path = html if html is None or is_special(html) else html.resolve()
+    if path and not is_special(path):
         check_replaceable(path, begins=BEGINS, kind="page of groups")
     store = open_entries(where(uri, collection))
     with TemporaryFile("w+", encoding="utf-8", errors="backslashreplace", newline="") as said:
@@ -81,13 +81,19 @@ def _write(path: Path, store: Store, most: int, out: TextIO) -> None:
     from indexer.jobs.groups import groups, originals_with_copies, thumbnails  # noqa: PLC0415 - as above
     from indexer.report.atomic import write_parts  # noqa: PLC0415 - as above
     from indexer.report.gallery import page  # noqa: PLC0415 - as above
+    from indexer.targets import is_special  # noqa: PLC0415 - as above
 
     originals = originals_with_copies(store)
     left = f"; the first {most:,} are shown here, --most shows more" if len(originals) > most else ""
     summary = _summary(store, len(originals)) + left
     shown = _counted(groups(store, originals[:most]), min(len(originals), most))
+    parts = page(shown, lambda entries: thumbnails(store, entries), "Copies", summary)
     try:
-        write_parts(path, page(shown, lambda entries: thumbnails(store, entries), "Copies", summary))
+        if is_special(path):
+            with path.open("w", encoding="utf-8", errors="backslashreplace") as file:
+                file.writelines(parts)
+            return
+        write_parts(path, parts)
     except OSError as error:
         raise ConfigError(f"cannot write {path}: {error.strerror}; name another file") from error
     out.write(f"{summary}: {path}\n")

@@ -18,7 +18,7 @@ from threading import Timer
 from time import monotonic
 
 from indexer.config import BatchConfig
-from indexer.errors import ExitCode, LockHeld, TwinlensError
+from indexer.errors import ConfigError, ExitCode, LockHeld, TwinlensError
 from indexer.jobs.around import Around, opened, selections_of
 from indexer.jobs.batch_summary import BatchSummary, last_words, plain
 from indexer.jobs.index import Index, Tuning
@@ -119,7 +119,8 @@ class _Night:
             act()
         except TwinlensError as error:
             self._note(str(error), error.exit_code)
-            self._raised = error if isinstance(error, LockHeld) else None
+            if isinstance(error, LockHeld):
+                self._raised = error
         except OSError as error:
             self._note(f"cannot use {error.filename or 'a file'}: {error.strerror}", ExitCode.OUTSIDE)
         except KeyboardInterrupt as error:
@@ -268,9 +269,14 @@ class _Night:
         try:
             metrics.write(file, row, collection=self._config.collection.name, finished_s=now_s, every_hours=every)
         except OSError as error:
-            told = f"cannot write {file}: {error.strerror}; mend that, or name another file for the metrics"
-            self._log("metrics", told, "error")
-            self._note(told, ExitCode.OUTSIDE)
+            way_out = "mend that, or name another file for the metrics"
+            self._not_measured(f"cannot write {file}: {error.strerror}; {way_out}")
+        except ConfigError as error:
+            self._not_measured(f"cannot write the metrics: {error}")
+
+    def _not_measured(self, told: str) -> None:
+        self._log("metrics", told, "error")
+        self._note(told, ExitCode.OUTSIDE)
 
     def _run_summary(self) -> RunSummary:
         return self._sums or Tally().summary(stages={}, config={})

@@ -14,6 +14,7 @@ from indexer.config import BatchConfig
 from indexer.errors import ConfigError, ExitCode, ImageError, SourceError, TwinlensError
 from indexer.jobs.around import opened, selections_of
 from indexer.jobs.index import Where, settings_for
+from indexer.report.metrics import check_place
 from indexer.report.text import printable, said
 from indexer.sources import Selection, glance, problem_of
 from indexer.store.door import is_server, shown
@@ -47,9 +48,9 @@ def check(config: BatchConfig, where: Where) -> Iterator[Finding]:
     for selection in selections_of(config):
         subject = f"source {printable(sources.shown(os.fsdecode(selection.path)))}"
         yield _guarded(subject, lambda selection=selection: _source(selection))  # type: ignore[misc]
-    yield _place("reports", config.reports.folder / "runs")
+    yield _outside(_guarded("reports", lambda: _writable(config.reports.folder / "runs")))
     if config.metrics.file:
-        yield _place("metrics", config.metrics.file.parent, must_exist=True)
+        yield _metrics(config.metrics.file)
     if config.notify.command:
         yield _command(config.notify.command, config.file.parent)
 
@@ -108,15 +109,24 @@ def _source(selection: Selection) -> str:
     return told
 
 
-def _place(subject: str, folder: Path, *, must_exist: bool = False) -> Finding:
+def _metrics(file: Path) -> Finding:
     def look() -> str:
-        if must_exist and not folder.is_dir():
-            raise ConfigError(f"there is no folder {folder}; make it, or name another")
-        _must_be_writable(folder)
-        return f"{folder}: can be written" if folder.is_dir() else f"{folder}: the first run makes it"
+        if not file.parent.is_dir():
+            raise ConfigError(f"there is no folder {file.parent}; make it, or name another")
+        check_place(file)
+        return _writable(file.parent)
 
-    found = _guarded(subject, look)
-    return found if found.code is ExitCode.DONE else replace(found, code=ExitCode.OUTSIDE)  # as it is to a run
+    return _outside(_guarded("metrics", look))
+
+
+def _writable(folder: Path) -> str:
+    _must_be_writable(folder)
+    return f"{folder}: can be written" if folder.is_dir() else f"{folder}: the first run makes it"
+
+
+def _outside(found: Finding) -> Finding:
+    """Return *found* with the exit code that a run would give for it: it tries, and fails there."""
+    return found if found.code is ExitCode.DONE else replace(found, code=ExitCode.OUTSIDE)
 
 
 def _must_be_writable(path: Path) -> None:

@@ -11,10 +11,10 @@ from typing import IO, Any
 from indexer.errors import ConfigError
 from indexer.records import Verdict
 from indexer.summary import RunSummary
-from indexer.targets import check_replaceable
+from indexer.targets import check_replaceable, is_special
 
-_BEGINS = b'{"type": "'
-"""What every report begins with."""
+_BEGINS = (b'{"type": "image"', b'{"type": "summary"')
+"""What a report begins with."""
 
 
 def line(kind: str, row: dict[str, Any]) -> str:
@@ -32,13 +32,13 @@ class ReportFile:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._path = Path(path).resolve()
-        special = self._path.exists() and not self._path.is_file()  # a device or a pipe is written to, never replaced
+        special = is_special(Path(path))  # asked of the name as it is: what /dev/stdout leads to may have none
+        self._path = Path(path) if special else Path(path).resolve()
         self._partial = self._path if special else self._path.with_name(self._path.name + ".partial")
         for target in () if special else (self._path, self._partial):
             check_replaceable(target, begins=_BEGINS, kind="report")
         try:
-            self._file: IO[str] = self._partial.open("w", encoding="utf-8")
+            self._file: IO[str] = self._partial.open("w", encoding="utf-8", errors="backslashreplace")
         except OSError as error:
             raise ConfigError(f"cannot write the report {self._path}: {error.strerror}; name another file") from error
 

@@ -14,6 +14,10 @@ from typing import Any
 
 from indexer.errors import DID_ITS_WORK
 from indexer.report import atomic
+from indexer.targets import check_replaceable
+
+_BEGINS = b"# HELP twinlens_"
+"""What every file of metrics begins with."""
 
 _SUCCESS = "twinlens_last_success_timestamp_seconds"
 _OUTCOMES = ("unique", "copy", "rejected", "unchanged")
@@ -38,18 +42,25 @@ class _Gauge:
             yield f"{self.name}{{{listed}}} {value:.17g}"
 
 
+def check_place(path: Path) -> None:
+    """Raise ConfigError unless nothing, or earlier metrics, are at *path*."""
+    check_replaceable(path, begins=_BEGINS, kind="file of metrics")
+
+
 def write(path: Path, row: Mapping[str, Any], *, collection: str, finished_s: float, every_hours: float | None) -> None:
     """
     Write the metrics of the run whose summary is *row*; of the last success, where this was none, the old time stays.
 
     Raises:
+        ConfigError: another file is there; it stays.
         OSError: the file cannot be written.
 
     """
+    check_place(path)
     success = finished_s if row["exit_code"] in DID_ITS_WORK else _last_success(path)
     gauges = [*_of_run(row, finished_s, success), *_of_schedule(every_hours)]
     labels = {"collection": collection}
-    atomic.write(path, "".join(line + "\n" for gauge in gauges for line in gauge.lines(labels)))
+    atomic.write_parts(path, (line + "\n" for gauge in gauges for line in gauge.lines(labels)))
 
 
 def _of_run(row: Mapping[str, Any], finished_s: float, success: float | None) -> list[_Gauge]:

@@ -135,12 +135,16 @@ def _release_all() -> None:
 
 def checked_path(uri: str) -> Path:
     """
-    Return the path that *uri* names, resolved, its parent made.
+    Return the path that *uri* names, resolved.
 
     Raises:
-        ConfigError: it does not end in `.db`, or a file of another kind is there.
+        ConfigError: it does not end in `.db`, is not valid UTF-8, or a file of another kind is there.
     """
     path = Path(uri).resolve()
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise ConfigError(f"{uri}: its whole path must be valid UTF-8; name another, or rename the folder") from error
     if path.suffix != ".db" or "://" in uri:
         raise ConfigError(
             f"{uri} is neither a Milvus Lite path, which ends in .db, nor a server's http:// or https:// address"
@@ -229,7 +233,7 @@ class LiteCollection(Collection):
                     if key in rows and rows[key]["sha256"] == digest:
                         found[digest] = rows[key]
                     else:  # removed since, or written anew with other bytes
-                        known[digest].pop()
+                        known[digest].remove(key)
         return found
 
     def _ids_by_digest(self) -> dict[str, list[str]]:
@@ -254,13 +258,14 @@ class LiteCollection(Collection):
 
         They are noted first: Ctrl-C may cut the wait for a write short, and the rows are written all the same.
         """
-        if self._notes.ids is not None:
-            for row in rows:
-                self._notes.ids.setdefault(row["sha256"], []).append(row["id"])
-        self._notes.unindexed += len(rows)
-        super().upsert(rows, partition)
-        if self._notes.unindexed >= FLUSH_ROWS:
-            self._flush()
+        with self.call.lock:
+            if self._notes.ids is not None:
+                for row in rows:
+                    self._notes.ids.setdefault(row["sha256"], []).append(row["id"])
+            self._notes.unindexed += len(rows)
+            super().upsert(rows, partition)
+            if self._notes.unindexed >= FLUSH_ROWS:
+                self._flush()
 
     def _flush(self) -> None:
         """Index what was written; where that is not sure, searches stay small, see most_queries."""

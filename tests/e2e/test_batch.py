@@ -381,6 +381,22 @@ def test_metrics_that_cannot_be_written_are_a_run_that_failed(twinlens: Twinlens
     assert [last(archive)[name] for name in SUMS] == [0, 0, 3, 10]
 
 
+def test_metrics_replace_nothing_but_metrics(twinlens: Twinlens, archive: Path) -> None:
+    """A photograph that was named by mistake stays, and is named by the rehearsal; so does what lies beside a file."""
+    photo = Path(shutil.copy(archive / "photos/a-00.jpg", archive / "mine.jpg"))
+    before = photo.read_bytes()
+    file = add(archive, '[metrics]\nfile = "mine.jpg"\n')
+    checked = twinlens("batch", "--config", file, "--check")
+    assert (checked.code, "mine.jpg is there and is no file of metrics" in checked.out) == (3, True)
+    assert (twinlens("batch", "--config", file).code, photo.read_bytes()) == (3, before)
+    assert "cannot write the metrics" in last(archive)["error"]
+    beside = archive / "t.prom.tmp"
+    beside.write_text("mine")
+    file.write_text(file.read_text().replace("mine.jpg", "t.prom"))
+    for _ in range(2):
+        assert (twinlens("batch", "--config", file).code, beside.read_text()) == (5, "mine")
+
+
 def test_a_notification_that_fails_changes_no_exit_code(twinlens: Twinlens, archive: Path) -> None:
     """It is said, and that is all."""
     result = twinlens("batch", "--config", archive / "twinlens.toml", "--notify", "false")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -151,6 +152,57 @@ def test_a_report_replaces_nothing_but_a_report(
     mine.write_text("mine")
     assert twinlens("ingest", shared_photos, "--uri", lite_uri, "--report", tmp_path / "report.jsonl").code == 2
     assert mine.read_text() == "mine"
+
+
+def test_a_report_goes_to_a_pipe(shared_photos: Path, lite_uri: str) -> None:
+    """What a name of an open pipe leads to has no name of its own; the report and the page go there all the same."""
+    twinlens = [sys.executable, "-m", "indexer"]
+    report = [*twinlens, "ingest", str(shared_photos / "a-00.jpg"), "--uri", lite_uri, "--report", "/dev/stderr"]
+    rows = subprocess.run(report, capture_output=True, check=True, text=True).stderr.splitlines()
+    assert [json.loads(row)["type"] for row in rows if row.startswith("{")] == ["image", "summary"]
+    page = subprocess.run([*twinlens, "groups", "--uri", lite_uri, "--html", "/dev/stdout"], capture_output=True)  # noqa: PLW1510
+    assert (page.returncode, page.stdout.rstrip()[-7:]) == (0, b"</html>")
+
+
+def test_a_report_replaces_no_other_json(twinlens: Twinlens, shared_photos: Path, lite_uri: str, tmp_path: Path) -> None:
+    """A file that only begins alike, as GeoJSON does, is refused and stays."""
+    other = tmp_path / "map.geojson"
+    other.write_text('{"type": "FeatureCollection", "features": []}')
+    assert twinlens("ingest", shared_photos, "--uri", lite_uri, "--report", other).code == 2
+    assert other.read_text() == '{"type": "FeatureCollection", "features": []}'
+
+
+def test_a_report_can_tell_of_places_that_are_not_utf8(twinlens: Twinlens, shared_photos: Path, tmp_path: Path) -> None:
+    """A collection cannot lie in such a folder, and is refused before it is made; a report can."""
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    odd.mkdir()
+    refused = twinlens("ingest", shared_photos / "a-00.jpg", "--uri", odd / "a.db")
+    assert (refused.code, list(odd.iterdir())) == (2, [])
+    assert "its whole path must be valid UTF-8" in refused.err
+    report = odd / "report.jsonl"
+    done = twinlens("ingest", shared_photos / "a-00.jpg", odd, "--uri", tmp_path / "a.db", "--report", report)
+    assert (done.code, len(report.read_text().splitlines())) == (0, 2)
+
+
+def test_a_locale_changes_no_name(shared_photos: Path, lite_uri: str, tmp_path: Path) -> None:
+    """Of a folder with letters beyond ASCII, a run in an old locale finds everything unchanged."""
+    folder = tmp_path / "üni"
+    folder.mkdir()
+    shutil.copy(shared_photos / "a-00.jpg", folder / "ä.jpg")
+    command = [sys.executable, "-m", "indexer", "ingest", folder, "--uri", lite_uri, "--json"]
+    old = {**os.environ, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
+    first = subprocess.run(command, capture_output=True, check=True, text=True)
+    again = subprocess.run(command, capture_output=True, check=True, env=old)
+    rows = [json.loads(run.splitlines()[0]) for run in (first.stdout, again.stdout)]
+    assert [row["outcome"] for row in rows] == ["unique", "unchanged"]
+    assert rows[0]["uri"] == rows[1]["uri"] == str(folder / "ä.jpg")
+
+
+def test_without_standard_input_no_list_comes(lite_uri: str) -> None:
+    """Where it was closed, `-` is an empty list, and no traceback."""
+    command = f"{sys.executable} -m indexer ingest - --uri {lite_uri} <&-"
+    done = subprocess.run(command, shell=True, capture_output=True, check=False, text=True)
+    assert (done.returncode, "Traceback" in done.stderr, "no images found" in done.stdout) == (0, False, True)
 
 
 def test_paths_come_on_standard_input(shared_photos: Path, lite_uri: str) -> None:
