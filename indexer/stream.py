@@ -13,7 +13,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from indexer.errors import ImageError
@@ -48,6 +48,11 @@ A = TypeVar("A", bound=Item)
 B = TypeVar("B", bound=Item)
 
 
+def usable_cores() -> int:
+    """Return how many processor cores this process may use, which in a container are often not all."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """
@@ -62,7 +67,7 @@ class Limits:
 
     """
 
-    workers: int = os.cpu_count() or 1
+    workers: int = field(default_factory=usable_cores)
     readers: int = 4
     far_readers: int = 16
     batch: int = 512

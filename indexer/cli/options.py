@@ -153,9 +153,9 @@ def tuning(options: dict[str, Any]) -> Tuning:
     """Return what the source options, or the report options alone, say."""
     from indexer.jobs.index import MAX_PIXELS, Tuning  # noqa: PLC0415 - as above
     from indexer.sources import SourceOptions  # noqa: PLC0415 - as above
-    from indexer.stream import Limits  # noqa: PLC0415 - as above
+    from indexer.stream import Limits, usable_cores  # noqa: PLC0415 - as above
 
-    limits = Limits(workers=options["threads"] or os.cpu_count() or 1, batch=options.get("batch_size", 512))
+    limits = Limits(workers=options["threads"] or usable_cores(), batch=options.get("batch_size", 512))
     chosen = {"include": "include", "exclude": "exclude", "null_separated": "null"}
     sources = SourceOptions(**{name: options[option] for name, option in chosen.items() if option in options})
     return Tuning(limits, options.get("max_pixels", MAX_PIXELS), sources)

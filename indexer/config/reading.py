@@ -45,7 +45,7 @@ def checked_command(text: str) -> str:
     try:
         COMMAND.take(text, Path())
     except Unfit as error:
-        raise ConfigError(f"--notify is no command: {error or COMMAND.allowed}") from error
+        raise ConfigError(f"--notify is no command: {str(error) or f'allowed: {COMMAND.allowed}'}") from error
     return text
 
 
@@ -82,7 +82,7 @@ class _Reader:
             raise ConfigError(f"cannot read the configuration {self._file}: {error.strerror}") from error
         except UnicodeDecodeError as error:
             raise ConfigError(f"{self._file}: it is not UTF-8 (byte {error.start}); save it as UTF-8") from error
-        except tomllib.TOMLDecodeError as error:
+        except (ValueError, RecursionError) as error:  # a number of 5,000 digits, or 3,000 brackets, are some, too
             raise ConfigError(f"{self._file}: it is not TOML: {error}") from error
         return parsed
 

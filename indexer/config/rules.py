@@ -6,6 +6,7 @@ import math
 import os
 import re
 import shlex
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +58,7 @@ def number(low: float, high: float = math.inf, *, open_low: bool = False) -> Rul
     to = "" if high == math.inf else f" and at most {high:.10g}"
 
     def take(value: object, base: Path) -> float:  # noqa: ARG001
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= sys.float_info.max:
             raise Unfit
         if value < low or value > high or (open_low and value == low):
             raise Unfit

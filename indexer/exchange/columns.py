@@ -23,6 +23,7 @@ THUMBNAIL = "thumbnail"
 _PREFIX = "twinlens."
 _VERSION_KEY = "version"
 _TYPES: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "bool": (bool,)}
+_CELLS: dict[str, tuple[type, ...]] = {"string": (str,), "int64": (int,), "double": (int, float), "bool": (bool,)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,20 @@ def _number(where: str, name: str, text: str, kind: str) -> Any:  # noqa: ANN401
         value = None
     if type(value) not in _TYPES[kind]:
         raise ConfigError(f"{where}: its metadata {_PREFIX}{name} is {text!r:.80}, no {kind}; write the file again")
+    return value
+
+
+def cell(column: Column, value: Any) -> Any:  # noqa: ANN401 - a number, text or None
+    """
+    Return *value* as a cell of *column*; a whole number that a tool has made a float of is whole again.
+
+    Raises:
+        ValueError: it is of another type.
+    """
+    if column.kind == "int64" and isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if value is not None and type(value) not in _CELLS[column.kind]:
+        raise ValueError(f"the {column.name} {value!r:.80}, which is no {column.kind}")
     return value
 
 

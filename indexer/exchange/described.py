@@ -105,6 +105,9 @@ def _thumbnail(data: bytes) -> bytes:
 
 def _whole(cells: dict[str, Any], name: str, least: int) -> int:
     number = cells[name]
+    number = int(number) if isinstance(number, float) and number.is_integer() else number
     if isinstance(number, bool) or not isinstance(number, int) or not least <= number <= _INT64_MAX:
-        raise ImageError("bad-value", f"Its {name} is {number!r:.40}, not a number from {least} on; mend the row.")
+        raise ImageError(
+            "bad-value", f"Its {name} is {number!r:.40}, not a whole number from {least} on; mend the row."
+        )
     return number

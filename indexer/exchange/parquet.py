@@ -7,6 +7,7 @@ What is held in memory is one row group while writing, and one page while readin
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -136,6 +137,9 @@ def open_file(path: Path) -> ParquetFile:
     with _translated(path), pq.ParquetFile(path) as file:
         told = file.schema_arrow.metadata or {}
         metadata = {key.decode(errors="replace"): value.decode(errors="replace") for key, value in told.items()}
+        twice = [name for name, count in Counter(file.schema_arrow.names).items() if count > 1]
+        if twice:
+            raise SourceError(f"{path} has several columns {', '.join(twice)}; make it again with one of each name")
         return ParquetFile(path, frozenset(file.schema_arrow.names), file.metadata.num_rows, metadata)
 
 

@@ -17,8 +17,8 @@ from indexer.exchange.parquet import ParquetFile, Row, Shape, open_file, write
 from indexer.records import UNKNOWN, Failure, ImageRecord, Settings, Vector
 
 _NAME = re.compile(r"part-(\d{6})\.parquet")
-_PASSING = frozenset({"unreadable", "vanished"})
-"""Rejections that say nothing of a file's content: it is tried again."""
+_OF_CONTENT = frozenset({"empty", "not-an-image", "truncated", "corrupt"})
+"""Rejections that the same bytes meet again; after others, such as for a limit, a file is tried again."""
 
 _COLUMNS = (*FACTS, *REJECTION)
 _NAMES = [column.name for column in _COLUMNS]
@@ -91,7 +91,7 @@ def is_same(image: Encoded, offer: ImageRecord | Failure) -> bool:
         return False
     if isinstance(offer, Failure):
         return image.kind == offer.kind
-    if image.kind in _PASSING:
+    if image.kind is not None and image.kind not in _OF_CONTENT:
         return False
     return UNKNOWN != offer.mtime_ns == image.mtime_ns and offer.size in (UNKNOWN, image.size)
 

@@ -10,7 +10,6 @@ does not answer included, its summary is written.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -31,7 +30,7 @@ from indexer.report.log import utc
 from indexer.report.notify import notify
 from indexer.report.text import printable, told_in_a_line
 from indexer.sources import address, problem_of, shown
-from indexer.stream import Limits
+from indexer.stream import Limits, usable_cores
 from indexer.summary import RunSummary, Tally
 
 _DAY_S = 86_400.0
@@ -168,7 +167,7 @@ class _Night:
     def _tuning(self) -> Tuning:
         limits = self._config.limits
         batch_ = min(limits.batch_size, limits.max_images or limits.batch_size)
-        return Tuning(Limits(workers=limits.threads or os.cpu_count() or 1, batch=batch_), limits.max_pixels)
+        return Tuning(Limits(workers=limits.threads or usable_cores(), batch=batch_), limits.max_pixels)
 
     def _read(self, run: Run, folder: RunFolder) -> None:
         told, most, indexed = monotonic(), self._config.limits.max_images, 0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from indexer.errors import ConfigError
 from indexer.exchange import described
-from indexer.exchange.collection import entries_in, is_collection, settings_in, write_collection
+from indexer.exchange.collection import check_entries_in, entries_in, is_collection, settings_in, write_collection
 from indexer.exchange.parquet import ParquetFile
 from indexer.jobs.copying import copy_whole
 from indexer.jobs.index import Index, Tuning, Where
@@ -98,12 +98,13 @@ def restore(files: Sequence[ParquetFile], store: Store, where: Where) -> Run:
     Bring exported entries back as they are; iterate over the result to do the work. What is there is `unchanged`.
 
     Raises:
-        ConfigError: the collection holds something else; nothing was written. Import with --judge.
+        ConfigError: the collection holds something else, or the files hold no whole collection; nothing was written.
         StoreError: the vector database failed, or an entry cannot be stored; import again to go on.
     """
     tally = Tally()
 
     def verdicts() -> Iterator[Verdict]:
+        check_entries_in(files, store.settings)
         copied = copy_whole(lambda: takewhile(lambda _: not tally.stopped, entries_in(files)), store, where.collection)
         yield from (verdict_on(entry, unchanged=not written) for entry, written in copied)
 

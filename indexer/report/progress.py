@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from threading import Thread
 from typing import TypeVar
 
 from tqdm import tqdm
 
+from indexer.errors import TwinlensError
 from indexer.records import Outcome, Verdict
 
 T = TypeVar("T")
@@ -42,8 +44,9 @@ def counted(items: Iterable[T], total: int | None, unit: str = " images") -> Ite
 
 
 def _count(bar: tqdm[None], total: Callable[[], int]) -> None:
-    bar.total = total()
-    bar.refresh()
+    with suppress(TwinlensError, OSError):  # what cannot be counted is done without a total, and says itself why not
+        bar.total = total()
+        bar.refresh()
 
 
 def say(text: str) -> None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,7 @@ from typing import BinaryIO, TypeVar
 
 from indexer.errors import ImageError
 from indexer.records import Failure, ImageRecord
-from indexer.sources.local import explained, open_file, translated
+from indexer.sources.local import NO_FILE, explained, open_file, translated
 from indexer.sources.naming import MEMBER_MARK, MemberNames, offered, printable, too_many_bytes, without_dots
 from indexer.sources.options import Sieve, is_image
 
@@ -98,8 +99,10 @@ class Shelf:
 
 
 def local_container(path: str) -> Container:
-    """Return the archive in the file at *path*, a real path; raises OSError."""
+    """Return the archive in the file at *path*, a real path; raises OSError, or ImageError where it is no file."""
     status = os.stat(path)
+    if not stat.S_ISREG(status.st_mode):
+        raise ImageError(*NO_FILE)
     as_it_was = (status.st_size, status.st_mtime_ns)
     return Container(path, status.st_mtime_ns, partial(open_file, path), partial(_read_at, path, as_it_was))
 

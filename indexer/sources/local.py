@@ -16,6 +16,9 @@ from indexer.errors import ImageError
 from indexer.records import Failure, ImageRecord
 from indexer.sources.naming import offered, printable, too_many_bytes
 
+NO_FILE = ("not-a-file", "It is a pipe, socket or device, not a file; take it out.")
+"""Kind and reason for what is there, but cannot be read as a file is."""
+
 _NONBLOCK: int = getattr(os, "O_NONBLOCK", 0)
 
 
@@ -70,8 +73,7 @@ def file_record(path: str, max_bytes: int) -> ImageRecord | Failure:
     except OSError as error:
         return _failure(path, error)
     if not stat.S_ISREG(status.st_mode):
-        reason = "It is a pipe, socket or device, not a file; take it out."
-        return Failure(printable(path), "not-a-file", reason)
+        return Failure(printable(path), *NO_FILE)
     if status.st_size > max_bytes:
         return too_many_bytes(path, status.st_size, max_bytes)
     return offered(path, status.st_size, status.st_mtime_ns, partial(read_file, path, max_bytes))
@@ -116,7 +118,7 @@ def explained(error: OSError | ValueError) -> tuple[str, str]:
 
 
 def _failure(path: str, error: OSError) -> Failure:
-    if os.path.islink(path):
+    if os.path.islink(path) and error.errno != errno.ELOOP:
         reason = "It is a link to a file that does not exist; mend it or take it out."
         return Failure(printable(path), "broken-link", reason)
     return Failure(printable(path), *explained(error))

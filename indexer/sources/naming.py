@@ -16,6 +16,11 @@ def printable(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
+def number_of(name: str) -> int:
+    """Return 64 bits of a hash of *name*, which stand for it where a million names are kept."""
+    return int.from_bytes(hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=8).digest(), "big")
+
+
 def offered(uri: str, size: int, mtime_ns: int, read: Callable[[], bytes], held: int = 0) -> ImageRecord | Failure:
     """Return the record of one image, or why its name cannot be kept."""
     try:
@@ -64,8 +69,7 @@ class MemberNames:
         return f"{name}#{number}"
 
     def _take(self, name: str) -> bool:
-        digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=8).digest()
-        number = int.from_bytes(digest, "big")
+        number = number_of(name)
         if number in self._used:
             return False
         self._used.add(number)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 
-from indexer.errors import SourceError
+from indexer.errors import ImageError, SourceError
 from indexer.records import Failure, ImageRecord
 from indexer.sources import listing, memory, remote, tarred, zipped
 from indexer.sources.ahead import Answer, ask, asked_ahead
@@ -196,6 +196,9 @@ class _Opener:
             container = local_container(path)
         except OSError as error:
             yield Failure(printable(path), *explained(error))
+            return
+        except ImageError as error:
+            yield Failure(printable(path), error.kind, str(error))
             return
         yield from self._members(container, name, below, member)
 

@@ -6,7 +6,6 @@ A root is what a user named: a folder, an archive, a URL. Images are kept as 8 b
 
 from __future__ import annotations
 
-import hashlib
 import os
 from array import array
 from bisect import bisect_left
@@ -17,7 +16,7 @@ import numpy as np
 
 from indexer.records import Failure, ImageRecord
 from indexer.sources.local import is_there, is_untouched
-from indexer.sources.naming import MEMBER_MARK, printable
+from indexer.sources.naming import MEMBER_MARK, number_of, printable
 
 Offers = Generator[ImageRecord | Failure, None, None]
 
@@ -43,11 +42,11 @@ class Names:
 
     def add(self, text: str) -> None:
         """Add *text*; dear when done in turn with asking."""
-        self._new.append(_number(text))
+        self._new.append(number_of(text))
 
     def __contains__(self, text: object) -> bool:
         self._merge()
-        number = _number(str(text))
+        number = number_of(str(text))
         at = bisect_left(self._sorted, number)
         return at < len(self._sorted) and self._sorted[at] == number
 
@@ -58,10 +57,6 @@ class Names:
 
     def __bool__(self) -> bool:
         return bool(self._sorted or self._new)
-
-
-def _number(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).digest(), "big")
 
 
 def _cannot_tell(_: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from contextlib import closing
@@ -10,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 import tables
 from commandline import Twinlens
@@ -100,6 +104,75 @@ def test_a_collection_of_something_else_is_left_alone(
         store.mark([str(shared_photos / "a-01.jpg")], 5)
     result = twinlens("import", exported, "--uri", lite_uri)
     assert (result.code, "holds another entry of" in result.err) == (2, True)
+
+
+AMISS: dict[str, tuple[str, dict[str, Any]]] = {
+    "look in part": ("it has no mirrored", {"mirrored": None}),
+    "look of another type": ("the score 'high', which is no double", {"score": "high"}),
+    "no format": ("it has no format", {"format": None}),
+    "no thumbnail": ("its thumbnail is none", {"thumbnail": b"junk"}),
+    "another word": ("its outcome is 'foo'", {"outcome": "foo"}),
+    "no URI": ("it has no uri", {"uri": ""}),
+    "no original": ("it has no original", {"original": None}),
+    "an original that is absent": ("is a copy of /nowhere.jpg, which is no original", {"original": "/nowhere.jpg"}),
+}
+
+
+@pytest.mark.parametrize("fault", AMISS)
+def test_rows_that_are_no_entries_are_refused(twinlens: Twinlens, exported: Path, lite_uri: str, fault: str) -> None:
+    """A file that a tool has edited is named with row and fault, before anything is written, and nothing crashes."""
+    table = pq.read_table(exported)
+    made = table.to_pylist()
+    made[next(n for n, row in enumerate(made) if row["score"] is not None)].update(AMISS[fault][1])
+    schema = table.schema
+    if fault == "look of another type":
+        made = [row | {"score": row["score"] and str(row["score"])} | {"score": "high"} for row in made]
+        schema = schema.set(schema.get_field_index("score"), pa.field("score", pa.string()))
+    pq.write_table(pa.Table.from_pylist(made, schema), exported)
+    result = twinlens("import", exported, "--uri", lite_uri)
+    assert (result.code, AMISS[fault][0] in result.err, rows(lite_uri)) == (2, True, {})
+
+
+def test_part_of_a_collection_is_no_collection(twinlens: Twinlens, exported: Path, lite_uri: str) -> None:
+    """Without the originals, with an entry twice, or a column twice: refused, and nothing is written."""
+    table = pq.read_table(exported)
+    part, twice = exported.with_name("part.parquet"), exported.with_name("twice.parquet")
+    pq.write_table(table.filter(pc.equal(table["outcome"], "copy")), part)
+    pq.write_table(table.append_column("size", table["size"]), twice)
+    for files, told in (
+        ((part,), "is a copy of"),
+        ((exported, exported), "comes once more"),
+        ((twice,), "columns size"),
+    ):
+        result = twinlens("import", *files, "--uri", lite_uri)
+        assert (result.code in (2, 3), told in result.err) == (True, True)
+        assert not Path(lite_uri).exists() or rows(lite_uri) == {}
+
+
+def test_two_exports_of_one_collection_are_refused(twinlens: Twinlens, shared_photos: Path, tmp_path: Path) -> None:
+    """An image that was an original in the one and is a copy in the other would be both, so neither is written."""
+    folder, uri, made = tmp_path / "pics", tmp_path / "a.db", tmp_path / "n.db"
+    folder.mkdir()
+    for name in ("a-00.jpg", "a-01.jpg"):
+        shutil.copy(shared_photos / name, folder)
+    for day in ("mon", "tue"):
+        twinlens("ingest", folder, "--uri", uri)
+        twinlens("export", tmp_path / f"{day}.parquet", "--uri", uri)
+        shutil.copy(shared_photos / "a-00.jpg", folder / "a-01.jpg")
+    result = twinlens("import", tmp_path / "mon.parquet", tmp_path / "tue.parquet", "--uri", made)
+    assert (result.code, "which comes once more; import one export at a time" in result.err) == (2, True)
+    assert rows(str(made)) == {}
+
+
+def test_whole_numbers_may_have_become_floats(
+    twinlens: Twinlens, exported: Path, full_rows: Rows, lite_uri: str
+) -> None:
+    """What a tool makes of a column that holds nulls goes back as it was."""
+    table = pq.read_table(exported)
+    at = table.schema.get_field_index("size")
+    pq.write_table(table.set_column(at, "size", table["size"].cast(pa.float64())), exported)
+    assert twinlens("import", exported, "--uri", lite_uri).code == 0
+    assert rows(lite_uri) == full_rows
 
 
 def test_another_rule_is_refused(twinlens: Twinlens, exported: Path, shared_photos: Path, lite_uri: str) -> None:

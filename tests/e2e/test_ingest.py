@@ -164,7 +164,9 @@ def test_a_report_goes_to_a_pipe(shared_photos: Path, lite_uri: str) -> None:
     assert (page.returncode, page.stdout.rstrip()[-7:]) == (0, b"</html>")
 
 
-def test_a_report_replaces_no_other_json(twinlens: Twinlens, shared_photos: Path, lite_uri: str, tmp_path: Path) -> None:
+def test_a_report_replaces_no_other_json(
+    twinlens: Twinlens, shared_photos: Path, lite_uri: str, tmp_path: Path
+) -> None:
     """A file that only begins alike, as GeoJSON does, is refused and stays."""
     other = tmp_path / "map.geojson"
     other.write_text('{"type": "FeatureCollection", "features": []}')

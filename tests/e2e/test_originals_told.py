@@ -11,17 +11,17 @@ from commandline import Twinlens
 
 
 def emptied(folder: Path, _: Path) -> None:
-    """The original is cut to nothing."""
+    """Cut the original to nothing."""
     (folder / "b.jpg").write_bytes(b"")
 
 
 def overwritten(folder: Path, other: Path) -> None:
-    """The original's name now holds another picture."""
+    """Put another picture in the place of the original."""
     shutil.copy(other, folder / "b.jpg")
 
 
 def swapped(folder: Path, other: Path) -> None:
-    """Two originals take each other's names."""
+    """Let two originals take each other's names."""
     shutil.copy2(other, folder / "c.jpg")
     (folder / "b.jpg").rename(folder / "d.jpg")
     (folder / "c.jpg").rename(folder / "b.jpg")

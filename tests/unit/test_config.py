@@ -133,7 +133,16 @@ def test_all_faults_come_at_once(file: Path) -> None:
     assert told.count(f"\n{file}: ") == 3
 
 
-@pytest.mark.parametrize(("text", "said"), [(b"a = \n", "it is not TOML"), (b"a = '\xff'", "it is not UTF-8")])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"a = \n", "it is not TOML"),
+        (b"a = '\xff'", "it is not UTF-8"),
+        (b"a = " + b"[" * 9000, "it is not TOML"),
+        (b"a = " + b"1" * 5001, "it is not TOML"),
+        (b"[schedule]\nevery_hours = 1" + b"0" * 400, "every_hours: it is a whole number"),
+    ],
+)
 def test_a_file_that_is_no_toml_is_refused(file: Path, text: bytes, said: str) -> None:
     """The message says so, and where."""
     file.write_bytes(text)

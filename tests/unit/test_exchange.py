@@ -182,6 +182,8 @@ def test_a_damaged_page_is_named(tmp_path: Path) -> None:
         (Encoded("a", 5, -1), ImageRecord("a", 5, -1, bytes), False),
         (Encoded("a", 5, 7, kind="truncated"), ImageRecord("a", 5, 7, bytes), True),
         (Encoded("a", 5, 7, kind="unreadable"), ImageRecord("a", 5, 7, bytes), False),
+        (Encoded("a", 5, 7, kind="too-many-pixels"), ImageRecord("a", 5, 7, bytes), False),
+        (Encoded("a", 5, 7, kind="unsupported-format"), ImageRecord("a", 5, 7, bytes), False),
         (Encoded("a", -1, -1, kind="missing"), Failure("a", "missing", ""), True),
         (Encoded("a", 5, 7), Failure("a", "missing", ""), False),
     ],
@@ -189,7 +191,7 @@ def test_a_damaged_page_is_named(tmp_path: Path) -> None:
 def test_a_row_is_kept_when_its_file_is_surely_the_same(
     row: Encoded, offer: ImageRecord | Failure, *, same: bool
 ) -> None:
-    """Name, size and time decide, where they are told; what could not be read is tried again."""
+    """Name, size and time decide, where they are told; what a limit or a missing library rejected is tried again."""
     assert is_same(row, offer) is same
 
 

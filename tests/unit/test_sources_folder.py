@@ -139,6 +139,8 @@ def test_broken_links_are_rejected(tmp_path: Path) -> None:
     (tmp_path / "loop.png").symlink_to("loop.png")
     (tmp_path / "loop").symlink_to("loop")
     assert below(tmp_path) == ["broken-link dangling.jpg", "broken-link loop.png"]
+    dangling, loop = (offer.reason for offer in open_items([tmp_path]) if isinstance(offer, Failure))
+    assert ("does not exist" in dangling, "back to itself" in loop) == (True, True)
     assert told(only([tmp_path / "dangling.jpg"])) == f"broken-link {tmp_path}/dangling.jpg"
 
 
@@ -161,12 +163,13 @@ def test_strange_but_valid_names_are_read(tmp_path: Path) -> None:
 
 
 def test_pipes_sockets_and_folders_with_images_names_never_block(tmp_path: Path) -> None:
-    """A pipe or socket is rejected, unread; a folder is a folder, whatever its name is."""
+    """A pipe or socket is rejected, unread, also as an archive; a folder is a folder, whatever its name is."""
     os.mkfifo(tmp_path / "a.jpg")
+    os.mkfifo(tmp_path / "z.tar")
     put(tmp_path, "c.jpg/d.jpg")
     with socket.socket(socket.AF_UNIX) as server, changed_to(tmp_path):
         server.bind("b.jpg")
-        assert below(tmp_path) == ["not-a-file a.jpg", "not-a-file b.jpg", "c.jpg/d.jpg"]
+        assert below(tmp_path) == ["not-a-file a.jpg", "not-a-file b.jpg", "c.jpg/d.jpg", "not-a-file z.tar"]
 
 
 @contextmanager
