@@ -15,7 +15,7 @@ from indexer import metric
 from indexer.records import Hits, Match, Vector
 
 
-class Shelf:
+class InFlight:
     """Descriptors and thumbnails by URI; grows, and is searched by brute force."""
 
     def __init__(self, radius: float) -> None:
@@ -26,7 +26,7 @@ class Shelf:
         self._squares: npt.NDArray[np.float64] = np.empty(0)
 
     def add(self, uri: str, vector: Vector, thumbnail: bytes = b"") -> None:
-        """Put *vector*, float32 (D,), on the shelf, in place of the one at *uri* if there is one."""
+        """Put *vector*, float32 (D,), among them, in place of the one at *uri* if there is one."""
         self.drop(uri)
         count = len(self._items)
         if count == len(self._rows):
@@ -63,19 +63,19 @@ class Originals:
     """The originals that were added, and the stored ones that were replaced or are *lost*, since a search was made."""
 
     def __init__(self, radius: float, lost: Container[str] = ()) -> None:
-        self._shelf = Shelf(radius)
+        self._added = InFlight(radius)
         self._lost = lost
         self._replaced: set[str] = set()
 
     def add(self, uri: str, vector: Vector, thumbnail: bytes) -> None:
         """Let the original at *uri* be found; what the search found there counts no more."""
         self._replaced.add(uri)
-        self._shelf.add(uri, vector, thumbnail)
+        self._added.add(uri, vector, thumbnail)
 
     def retire(self, uri: str) -> None:
         """Let the original at *uri* be found no more."""
         self._replaced.add(uri)
-        self._shelf.drop(uri)
+        self._added.drop(uri)
 
     def left(self, stored: Hits, *, but: str) -> list[Match]:
         """Return those of the *stored* originals that a search found which count still, except *but*."""
@@ -84,4 +84,4 @@ class Originals:
 
     def added(self, query: Vector, *, but: str) -> list[Match]:
         """Return those that were added and lie within the radius of *query* (D,), except *but*."""
-        return [match for match in self._shelf.near(query) if match.uri != but]
+        return [match for match in self._added.near(query) if match.uri != but]

@@ -19,7 +19,7 @@ from itertools import groupby
 
 import numpy as np
 
-from indexer.flight import Originals, Shelf
+from indexer.flight import InFlight, Originals
 from indexer.records import Entry, Hits, Matrix, Picture
 from indexer.store.base import Store
 from indexer.verdict import Place, Rule, group_of, place_among
@@ -72,7 +72,7 @@ class Desk:
         self.written: list[Entry] = []
         self._originals = Originals(store.settings.radius, lost)
         self._pending: dict[str, Entry] = {}
-        self._pending_copies = Shelf(store.settings.radius)
+        self._pending_copies = InFlight(store.settings.radius)
         self._copies: dict[str, list[Entry]] = {}
         self._looked_up: set[str] = set()
 
@@ -117,7 +117,7 @@ class Desk:
             self.store.put(rows)
             self.written += rows
             self._pending = {}
-            self._pending_copies = Shelf(self.store.settings.radius)
+            self._pending_copies = InFlight(self.store.settings.radius)
 
     def lose(self, uri: str) -> list[str]:
         """Take an original out of the search, find its copies another place; return who became an original so."""

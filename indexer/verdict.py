@@ -11,7 +11,7 @@ from indexer.confirm import Confirm
 from indexer.records import UNKNOWN, Entry, ImageRecord, Look, Lookalike, Match, Outcome, Picture, Settings, Verdict
 
 MOST_LOOKS = 100
-"""So many originals, the nearest, are looked at beside an image; a series of lookalikes may be of any length."""
+"""At most this many of the nearest originals get a second look beside an image; a series may be of any length."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,7 +151,8 @@ def target(place: Where, uri: str | None, collection: str | None) -> Where:
 
 def tuning(options: dict[str, Any]) -> Tuning:
     """Return what the source options, or the report options alone, say."""
-    from indexer.jobs.index import MAX_PIXELS, Tuning  # noqa: PLC0415 - as above
+    from indexer.decode import MAX_PIXELS  # noqa: PLC0415 - as above
+    from indexer.jobs.index import Tuning  # noqa: PLC0415 - as above
     from indexer.sources import SourceOptions  # noqa: PLC0415 - as above
     from indexer.stream import Limits, usable_cores  # noqa: PLC0415 - as above
 

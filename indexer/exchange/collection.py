@@ -26,7 +26,7 @@ from indexer.exchange.columns import (
 )
 from indexer.exchange.parquet import ParquetFile, Shape, open_file, write
 from indexer.records import Entry, Outcome, Settings
-from indexer.sources.naming import number_of, printable
+from indexer.sources.naming import as_utf8, number_of
 from indexer.store.check import check_entries
 
 _NAMES = [column.name for column in COLUMNS]
@@ -184,5 +184,5 @@ def _paths(place: Path) -> list[Path]:
         return [place]
     found = [path for path in place.iterdir() if path.suffix == _ENDING and path.name[0] not in "._"]
     if not found:
-        raise SourceError(f"{printable(str(place))} holds no file that ends in {_ENDING}; name another folder")
+        raise SourceError(f"{as_utf8(str(place))} holds no file that ends in {_ENDING}; name another folder")
     return sorted(found, key=lambda path: path.name.encode(errors="surrogateescape"))

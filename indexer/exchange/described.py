@@ -13,7 +13,7 @@ from indexer.errors import ConfigError, ImageError
 from indexer.exchange.columns import DESCRIPTOR, FACTS, REJECTION, THUMBNAIL, told_settings
 from indexer.exchange.parquet import ParquetFile, Row
 from indexer.records import THUMBNAIL_MAX_BYTES, UNKNOWN, Described, Failure, ImageRecord, Picture, Settings
-from indexer.sources.naming import offered, printable
+from indexer.sources.naming import as_utf8, offered
 from indexer.store.check import FORMAT_MAX_BYTES, is_digest
 
 _NAMES = [column.name for column in FACTS]
@@ -58,16 +58,16 @@ def records(files: Sequence[ParquetFile], settings: Settings) -> Iterator[ImageR
 def _offered(row: Row, place: str, settings: Settings) -> ImageRecord | Failure:
     uri = row.cells["uri"]
     if not isinstance(uri, str) or not uri:
-        return Failure(printable(place), "bad-name", "The row names no image; give it a uri.")
+        return Failure(as_utf8(place), "bad-name", "The row names no image; give it a uri.")
     if row.cells.get("rejected"):
-        return Failure(printable(uri), str(row.cells["rejected"]), str(row.cells.get("reason") or ""))
+        return Failure(as_utf8(uri), str(row.cells["rejected"]), str(row.cells.get("reason") or ""))
     try:
         described = Described(_digest(row.cells), _picture(row, settings))
         size = _whole(row.cells, "size", 0)
         time = row.cells["mtime_ns"]
         mtime_ns = UNKNOWN if time is None else _whole(row.cells, "mtime_ns", -_INT64_MAX)
     except ImageError as error:
-        return Failure(printable(uri), error.kind, f"{error} It is the row {place}.")
+        return Failure(as_utf8(uri), error.kind, f"{error} It is the row {place}.")
     held = described.picture.descriptor.nbytes + len(described.picture.thumbnail)
     record = offered(uri, size, mtime_ns, _never_read, held)
     return record if isinstance(record, Failure) else replace(record, described=described)

@@ -35,7 +35,7 @@ from indexer.summary import RunSummary, Tally
 
 _DAY_S = 86_400.0
 _TOLD = 20
-"""So many copies, and as many rejected images, get a line of a log for people; the report has them all."""
+"""Copies that get a line of a log for people, and as many rejected images; the report has them all."""
 
 _MORE = {Outcome.COPY: "more copies were found", Outcome.REJECTED: "more were rejected"}
 

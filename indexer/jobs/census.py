@@ -1,5 +1,5 @@
 """
-What a collection holds under each root, and of which roots it is not to be believed that entries are gone.
+Counts the entries under each root, and decides of which roots it is not believed that entries are gone.
 
 A root that was not there or not read to its end is absent, and so is one without any image all of a sudden, even if
 each of its images is elsewhere, too: a backup that is not mounted looks like that. One that lacks much at once is

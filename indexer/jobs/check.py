@@ -85,7 +85,7 @@ def _guarded(subject: str, look: Callable[[], str]) -> Finding:
 
 def _collection(config: BatchConfig, where: Where) -> str:
     place = f"{where.collection} at {shown(where.uri)}"
-    if not has_collection(where.uri, where.collection, **where.reach):
+    if not has_collection(where.uri, where.collection, access=where.access):
         encoder = encode.load(config.encoder.weights, config.encoder.device)
         wanted = config.collection
         settings_for(encoder.spec, wanted.radius, wanted.second_look, wanted.strict)  # refuses what cannot be

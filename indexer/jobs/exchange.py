@@ -69,7 +69,8 @@ def open_for(files: Sequence[ParquetFile], where: Where) -> Store:
     wanted = settings_in(files[0])
     for file in files[1:]:
         _refuse_other(settings_in(file), wanted, str(file.path), str(files[0].path))
-    store = open_store(where.uri, where.collection, wanted, **where.reach, own=("radius", "second_look", "max_changed"))
+    own = ("radius", "second_look", "max_changed")  # what a collection that is there has of these is told below
+    store = open_store(where.uri, where.collection, wanted, access=where.access, own=own)
     try:
         _refuse_other(store.settings, wanted, f"the collection {where.collection}", str(files[0].path))
     except ConfigError:

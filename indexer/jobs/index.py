@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any
 
 from indexer import confirm, encode, pipeline
+from indexer.decode import MAX_PIXELS
 from indexer.errors import ConfigError
 from indexer.jobs.groups import groups, in_order, originals_with_copies
 from indexer.jobs.run import Run
@@ -25,10 +26,10 @@ from indexer.jobs.sweep import Sweep, SweepPolicy, SweepSummary
 from indexer.records import Counts, Entry, Failure, Group, ImageRecord, Settings, Verdict
 from indexer.sources import Item, SourceOptions, SourceStats, open_items
 from indexer.stages import Stages, Stopwatch
-from indexer.store.access import NO_TLS, Tls
+from indexer.store.access import NO_TLS, TIMEOUT_S, Access, Tls
 from indexer.store.base import Store
 from indexer.store.door import shown
-from indexer.store.milvus import TIMEOUT_S, open_existing, open_store, prepare_library
+from indexer.store.milvus import open_existing, open_store, prepare_library
 from indexer.stream import Limits
 from indexer.summary import Tally
 from indexer.verdict import RADIUS_ALONE, Rule
@@ -37,7 +38,6 @@ Flow = Callable[[Iterable[ImageRecord | Failure], Stages, Limits], Iterator[Verd
 
 DEFAULT_URI = "twinlens.db"
 DEFAULT_COLLECTION = "images"
-MAX_PIXELS = 200_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,9 @@ class Where:
     tls: Tls = NO_TLS
 
     @property
-    def reach(self) -> dict[str, Any]:
-        """How the place is reached, as options of `open_store` and `open_existing`."""
-        return {"token": self.token, "timeout_s": self.timeout_s, "tls": self.tls}
+    def access(self) -> Access:
+        """How the place is reached beyond its address."""
+        return Access(self.token, self.timeout_s, self.tls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +241,7 @@ def open_with(  # noqa: PLR0913 - options by name
     wanted = settings_for(encoder.spec, radius, second_look, strict)
     given = {"radius": radius, "second_look": second_look, "max_changed": strict}
     own = [name for name, value in given.items() if value is None]
-    store = open_store(where.uri, where.collection, wanted, create=create, own=own, **where.reach)
+    store = open_store(where.uri, where.collection, wanted, create=create, own=own, access=where.access)
     return Index(store, encoder, where)
 
 
@@ -272,7 +272,7 @@ def settings_for(
 
 def open_entries(where: Where) -> Store:
     """Open an existing collection without an encoder, to look at what it holds. Raises as open_index does."""
-    return open_existing(where.uri, where.collection, **where.reach)
+    return open_existing(where.uri, where.collection, access=where.access)
 
 
 def group_of(store: Store, entry: Entry) -> list[Entry]:

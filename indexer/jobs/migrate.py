@@ -59,7 +59,7 @@ def open_target(source: Store, place: Where, target: Where) -> Store:
     if same_place(place, target) and place.collection == target.collection:
         raise ConfigError(f"{shown(target.uri)} is where the collection {place.collection} is; name another place")
     own = ("radius", "second_look", "max_changed")  # what a target has of its own is told below
-    store = open_store(target.uri, target.collection, source.settings, own=own, **target.reach)
+    store = open_store(target.uri, target.collection, source.settings, own=own, access=target.access)
     if store.settings != source.settings:
         store.close()
         raise ConfigError(

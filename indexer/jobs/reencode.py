@@ -65,7 +65,7 @@ def plan(place: Where, encoder: Encoder, radius: float | None = None, to: Where 
         LockHeld: another process uses the Milvus Lite file.
         StoreError: the server cannot be reached, or refuses.
     """
-    old = stands_for(place.uri, place.collection, **place.reach)
+    old = stands_for(place.uri, place.collection, access=place.access)
     if old is None:
         return _rest_of_switch(place, encoder, radius)
     with closing(open_entries(place)) as store:
@@ -76,7 +76,7 @@ def plan(place: Where, encoder: Encoder, radius: float | None = None, to: Where 
     done = short(had) == short(settings)
     if done and to:
         raise ConfigError(f"the collection {place.collection} is one of this encoder; migrate it without --re-encode")
-    if not done and not to and keep_as != old and stands_for(place.uri, keep_as, **place.reach):
+    if not done and not to and keep_as != old and stands_for(place.uri, keep_as, access=place.access):
         raise ConfigError(f"there is a collection {keep_as}, as the old one is to be called; drop or rename it")
     return Plan(place, old, keep_as, new, settings, switches=to is None, done=done)
 
@@ -86,7 +86,7 @@ def _rest_of_switch(place: Where, encoder: Encoder, radius: float | None) -> Pla
     for second_look in (True, False):
         settings = settings_for(encoder.spec, radius, second_look)
         new = replace(place, collection=f"{place.collection}_{short(settings)}")
-        if stands_for(place.uri, new.collection, **place.reach):
+        if stands_for(place.uri, new.collection, access=place.access):
             return Plan(place, "", "", new, settings, switches=True)
     raise ConfigError(f"there is no collection {place.collection} at {shown(place.uri)}; make it with twinlens ingest")
 
@@ -175,4 +175,4 @@ def absent(old: Store, index: Index) -> int:
 
 def give_name(made: Plan) -> None:
     """Let the collection's name stand for the new one, and keep the old one under another; raises as open_index."""
-    switch(made.place.uri, made.place.collection, made.new.collection, made.keep_as, **made.place.reach)
+    switch(made.place.uri, made.place.collection, made.new.collection, made.keep_as, access=made.place.access)

@@ -31,10 +31,10 @@ from indexer.store.base import Store
 from indexer.verdict import Rule
 
 _PAGE = 4096
-"""So many rows are marked or removed at once; on Milvus Lite each call costs time for every row that there is."""
+"""Rows that are marked or removed at once; on Milvus Lite each call costs time for every row that there is."""
 
 _GROUPS = 256
-"""So many groups that lose their original are read at once, with their pictures."""
+"""Groups that lose their original and are read at once, with their pictures."""
 
 
 @dataclass(frozen=True, slots=True)

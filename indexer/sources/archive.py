@@ -15,7 +15,7 @@ from typing import BinaryIO, TypeVar
 from indexer.errors import ImageError
 from indexer.records import Failure, ImageRecord
 from indexer.sources.local import NO_FILE, explained, open_file, translated
-from indexer.sources.naming import MEMBER_MARK, MemberNames, offered, printable, too_many_bytes, without_dots
+from indexer.sources.naming import MEMBER_MARK, MemberNames, as_utf8, offered, too_many_bytes, without_dots
 from indexer.sources.options import Sieve, is_image
 
 Offers = Generator[ImageRecord | Failure, None, None]
@@ -87,15 +87,15 @@ class Shelf:
 
     def cut(self, uri: str) -> Failure:
         """Return the rejection of a member that the archive does not hold whole."""
-        return Failure(printable(uri), "truncated", "Its archive ends within it; fetch the archive again.")
+        return Failure(as_utf8(uri), "truncated", "Its archive ends within it; fetch the archive again.")
 
     def damaged(self, error: Exception) -> Failure:
         """Return the rejection of the archive itself; what came before it is good."""
         if isinstance(error, OSError) and error.errno:
-            return Failure(printable(self.container.uri), *explained(error))
+            return Failure(as_utf8(self.container.uri), *explained(error))
         what = " ".join(str(error).split()) or type(error).__name__
         reason = f"The archive is damaged, and what it held from here on is missing ({what}); fetch it again."
-        return Failure(printable(self.container.uri), "damaged-archive", reason)
+        return Failure(as_utf8(self.container.uri), "damaged-archive", reason)
 
 
 def local_container(path: str) -> Container:
@@ -120,7 +120,7 @@ def only(offers: Offers, shelf: Shelf) -> Offers:
     uri = f"{shelf.container.uri}{MEMBER_MARK}{shelf.wanted}"
     with closing(offers):
         found = next(offers, None)
-    yield found or Failure(printable(uri), "missing", "The archive holds no such member; check the name.")
+    yield found or Failure(as_utf8(uri), "missing", "The archive holds no such member; check the name.")
 
 
 def wanting(shelf: Shelf, member: str) -> Shelf:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from indexer.records import Failure, ImageRecord
 from indexer.sources.local import explained, file_record
-from indexer.sources.naming import printable
+from indexer.sources.naming import as_utf8
 from indexer.sources.options import Sieve, is_archive
 
 Offers = Generator[ImageRecord | Failure, None, None]
@@ -72,7 +72,7 @@ class Walker:
                 for entry in entries:
                     self._sort(entry, below, names, folders, links)
         except OSError as error:
-            yield Failure(printable(folder), "unreadable", "The folder: " + explained(error)[1])
+            yield Failure(as_utf8(folder), "unreadable", "The folder: " + explained(error)[1])
         names.sort(key=os.fsencode)
         for name in names:
             yield _Child(os.path.join(folder, name), below + name, name in folders, name in links)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from indexer.records import Failure, ImageRecord
-from indexer.sources.naming import printable
+from indexer.sources.naming import as_utf8
 from indexer.sources.opening import Item, open_items
 
 
@@ -49,4 +49,4 @@ def _problem_of(offer: ImageRecord | Failure) -> str | None:
     if isinstance(offer, Failure):
         return f"{offer.uri}: {offer.reason}"
     locked = not os.access(offer.uri, os.R_OK) and Path(offer.uri).is_file()
-    return f"{printable(offer.uri)}: permission denied" if locked else None
+    return f"{as_utf8(offer.uri)}: permission denied" if locked else None

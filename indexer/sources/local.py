@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from indexer.errors import ImageError
 from indexer.records import Failure, ImageRecord
-from indexer.sources.naming import offered, printable, too_many_bytes
+from indexer.sources.naming import as_utf8, offered, too_many_bytes
 
 NO_FILE = ("not-a-file", "It is a pipe, socket or device, not a file; take it out.")
 """Kind and reason for what is there, but cannot be read as a file is."""
@@ -73,7 +73,7 @@ def file_record(path: str, max_bytes: int) -> ImageRecord | Failure:
     except OSError as error:
         return _failure(path, error)
     if not stat.S_ISREG(status.st_mode):
-        return Failure(printable(path), *NO_FILE)
+        return Failure(as_utf8(path), *NO_FILE)
     if status.st_size > max_bytes:
         return too_many_bytes(path, status.st_size, max_bytes)
     return offered(path, status.st_size, status.st_mtime_ns, partial(read_file, path, max_bytes))
@@ -120,5 +120,5 @@ def explained(error: OSError | ValueError) -> tuple[str, str]:
 def _failure(path: str, error: OSError) -> Failure:
     if os.path.islink(path) and error.errno != errno.ELOOP:
         reason = "It is a link to a file that does not exist; mend it or take it out."
-        return Failure(printable(path), "broken-link", reason)
-    return Failure(printable(path), *explained(error))
+        return Failure(as_utf8(path), "broken-link", reason)
+    return Failure(as_utf8(path), *explained(error))

@@ -11,7 +11,7 @@ MEMBER_MARK = "!/"
 """Stands between an archive's URI and the name of a member."""
 
 
-def printable(name: str) -> str:
+def as_utf8(name: str) -> str:
     r"""Return *name* as valid UTF-8: bytes that are not appear as `\xff`."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
@@ -26,7 +26,7 @@ def offered(uri: str, size: int, mtime_ns: int, read: Callable[[], bytes], held:
     try:
         length = len(uri.encode())
     except UnicodeEncodeError:
-        return Failure(printable(uri), "bad-name", "Its name is not valid UTF-8; rename it.")
+        return Failure(as_utf8(uri), "bad-name", "Its name is not valid UTF-8; rename it.")
     if length > URI_MAX_BYTES:
         reason = f"Its full name has {length} bytes, more than the {URI_MAX_BYTES} that can be stored; shorten it."
         return Failure(uri, "uri-too-long", reason)
@@ -36,7 +36,7 @@ def offered(uri: str, size: int, mtime_ns: int, read: Callable[[], bytes], held:
 def too_many_bytes(uri: str, size: int, limit: int) -> Failure:
     """Return the rejection of an image that is too large to be read into memory."""
     reason = f"It has {size:,} bytes, more than the limit of {limit:,}; shrink it, or take it out."
-    return Failure(printable(uri), "too-many-bytes", reason)
+    return Failure(as_utf8(uri), "too-many-bytes", reason)
 
 
 def without_dots(name: str) -> str:

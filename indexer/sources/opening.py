@@ -17,7 +17,7 @@ from indexer.sources.ahead import Answer, ask, asked_ahead
 from indexer.sources.archive import Container, Offers, Shelf, local_container, only, wanting
 from indexer.sources.folder import Walker
 from indexer.sources.local import emptied, explained, file_record, holds_something, is_there
-from indexer.sources.naming import MEMBER_MARK, printable, without_dots
+from indexer.sources.naming import MEMBER_MARK, as_utf8, without_dots
 from indexer.sources.options import TAR_ENDINGS, Sieve, SourceOptions, SourceStats, is_archive
 from indexer.sources.sighted import Root
 
@@ -166,7 +166,7 @@ class _Opener:
             return
         if "\0" in text:
             reason = "It holds a NUL byte, as no path does; for a list of paths that end in NUL, pass -0."
-            yield Failure(printable(text[:200]), "bad-name", reason)
+            yield Failure(as_utf8(text[:200]), "bad-name", reason)
             return
         path, member = _split(text.removeprefix(_LOCAL_URL))
         real = _real(path)
@@ -189,16 +189,16 @@ class _Opener:
         self._sighted.missed(path)
         if member is None and os.path.lexists(path):
             return file_record(path, self._options.max_bytes)
-        return Failure(printable(path), "missing", "There is no such file; check the name.")
+        return Failure(as_utf8(path), "missing", "There is no such file; check the name.")
 
     def _local_archive(self, path: str, name: str, below: str, member: str | None = None) -> Offers:
         try:
             container = local_container(path)
         except OSError as error:
-            yield Failure(printable(path), *explained(error))
+            yield Failure(as_utf8(path), *explained(error))
             return
         except ImageError as error:
-            yield Failure(printable(path), error.kind, str(error))
+            yield Failure(as_utf8(path), error.kind, str(error))
             return
         yield from self._members(container, name, below, member)
 
@@ -298,8 +298,8 @@ def _problem(text: str, answer: Answer | None) -> str | None:
         return None
     path, member = _split(text.removeprefix(_LOCAL_URL))
     if not os.path.exists(path):
-        return f"{printable(path)}: there is no such file or folder"
+        return f"{as_utf8(path)}: there is no such file or folder"
     if member is not None and not is_archive(path):
-        return f"{printable(path)}: it is no .tar or .zip archive"
+        return f"{as_utf8(path)}: it is no .tar or .zip archive"
     needed = os.R_OK | os.X_OK if os.path.isdir(path) else os.R_OK
-    return None if os.access(path, needed) else f"{printable(path)}: permission denied"
+    return None if os.access(path, needed) else f"{as_utf8(path)}: permission denied"

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, cast
 from indexer.errors import ConfigError, ImageError
 from indexer.records import UNKNOWN, Failure, ImageRecord
 from indexer.sources.archive import Container
-from indexer.sources.naming import offered, printable, too_many_bytes
+from indexer.sources.naming import as_utf8, offered, too_many_bytes
 from indexer.sources.options import Sieve
 from model.extras import how_to_install
 
@@ -103,7 +103,7 @@ class Remote:
         try:
             infos = self.system.ls(path, detail=True)
         except Exception as error:  # noqa: BLE001 - as above
-            yield Failure(printable(uri), "unreadable", f"The folder cannot be listed ({_told(error)}); run again.")
+            yield Failure(as_utf8(uri), "unreadable", f"The folder cannot be listed ({_told(error)}); run again.")
             return
         infos.sort(key=lambda info: info["name"].encode("utf-8", "surrogateescape"))
         for info in infos:
@@ -202,4 +202,4 @@ def _image_error(error: Exception) -> ImageError:
 
 
 def _told(error: Exception) -> str:
-    return printable(_SIGN_IN.sub("", " ".join(str(error).split()))) or type(error).__name__
+    return as_utf8(_SIGN_IN.sub("", " ".join(str(error).split()))) or type(error).__name__

@@ -16,7 +16,7 @@ import numpy as np
 
 from indexer.records import Failure, ImageRecord
 from indexer.sources.local import is_there, is_untouched
-from indexer.sources.naming import MEMBER_MARK, number_of, printable
+from indexer.sources.naming import MEMBER_MARK, as_utf8, number_of
 
 Offers = Generator[ImageRecord | Failure, None, None]
 
@@ -91,7 +91,7 @@ class Root:
         """Yield *offers*, which are the root's, and remember how that went."""
         for offer in offers:
             self.offers += 1
-            self.failed |= isinstance(offer, Failure) and offer.uri == printable(self.uri)
+            self.failed |= isinstance(offer, Failure) and offer.uri == as_utf8(self.uri)
             yield offer
         self.ended = True
 
@@ -146,7 +146,7 @@ class Sighted:
         """Yield *offers*, which are those of the archive at *uri*, and note whether it was read whole."""
         damaged = False
         for offer in offers:
-            damaged |= isinstance(offer, Failure) and offer.uri == printable(uri)
+            damaged |= isinstance(offer, Failure) and offer.uri == as_utf8(uri)
             yield offer
         if not damaged and uri not in self.doubtful:
             self.whole.add(uri)

@@ -12,7 +12,7 @@ from threading import Lock
 from indexer.errors import ImageError
 from indexer.records import Failure
 from indexer.sources.archive import Container, Offers, Shelf, guarded
-from indexer.sources.naming import printable
+from indexer.sources.naming import as_utf8
 
 _ENCRYPTED = 0x1
 
@@ -35,7 +35,7 @@ def members(shelf: Shelf) -> Offers:
                 yield shelf.too_many_bytes(uri, info.file_size)
             elif info.flag_bits & _ENCRYPTED:
                 reason = "It is encrypted within its archive; unpack it with its password."
-                yield Failure(printable(uri), "encrypted", reason)
+                yield Failure(as_utf8(uri), "encrypted", reason)
             else:
                 yield shelf.record(uri, info.file_size, partial(step.read, info, shelf.max_bytes))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -29,6 +29,29 @@ class Tls:
 
 
 NO_TLS = Tls()
+
+TIMEOUT_S = 120.0
+"""The most seconds that one call may take, its repetitions through an outage (a restart) included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """
+    How a Milvus is reached beyond its address; of no matter to a file, but for the time.
+
+    Attributes:
+        token: `user:password` or an API key, for a server that asks for it; never shown.
+        timeout_s: the most seconds that one call may take, its repetitions through an outage included.
+        tls: certificates, for an https:// address.
+    """
+
+    token: str | None = field(default=None, repr=False)
+    timeout_s: float = TIMEOUT_S
+    tls: Tls = NO_TLS
+
+
+ACCESS = Access()
+"""Of a server that asks for nothing, or a file."""
 
 
 def check_address(uri: str, tls: Tls) -> None:

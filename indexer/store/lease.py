@@ -44,7 +44,7 @@ _AWAY_S = 0.1
 """Longer than a newcomer usually has a lease renamed to look at it."""
 
 _LOOKS = 4
-"""So many times between two beats does a newcomer look."""
+"""How often a newcomer looks between two beats."""
 
 _LOG = logging.getLogger(__name__)
 

@@ -29,13 +29,13 @@ from indexer.store.engine import Engine
 from indexer.store.rows import WHOLE, columns
 
 FLUSH_ROWS = 512
-"""So many rows may wait for a flush; see scripts/bench_search.py."""
+"""Rows that are written before a flush; see scripts/bench_search.py."""
 
 SEARCH_BYTES = 32 * 2**20
 """The most memory that one search may take for rows without an index."""
 
 SCANS_FIRST = 24
-"""So many look-ups by bytes scan the collection before a table of all digests, as dear as these, pays."""
+"""Look-ups by bytes that scan the collection before a table of all digests, which costs as much as these, pays."""
 
 SERVER_FROM = 100_000
 """

@@ -19,7 +19,7 @@ from indexer import metric
 from indexer.errors import ConfigError, StoreError
 from indexer.records import Counts, Entry, Head, Hits, Match, Matrix, Settings, Vector, entry_id
 from indexer.store import engine
-from indexer.store.access import NO_TLS, Tls, check_address, database_of, tls_options
+from indexer.store.access import ACCESS, Access, check_address, database_of, tls_options
 from indexer.store.check import check_entries, check_queries
 from indexer.store.collection import BOUNDED, LIMIT, Collection, Found, Row
 from indexer.store.door import CONNECT_S, Caller, is_server, library, shown
@@ -42,9 +42,6 @@ from indexer.store.rows import (
 from indexer.store.stamp import refuse_mixing, settings_of
 
 T = TypeVar("T")
-
-TIMEOUT_S = 120.0
-"""The most seconds that one call may take, its repetitions through an outage (a restart) included."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 _ROUNDING = 1e-5
@@ -69,11 +66,9 @@ def open_store(  # noqa: PLR0913 - options by name
     collection: str,
     wanted: Settings,
     *,
-    token: str | None = None,
+    access: Access = ACCESS,
     create: bool = True,
     own: Sequence[str] = (),
-    timeout_s: float = TIMEOUT_S,
-    tls: Tls = NO_TLS,
 ) -> MilvusStore:
     """
     Open *collection* at *uri* for an encoder and rule, and make it when it is absent and *create* is set.
@@ -86,15 +81,13 @@ def open_store(  # noqa: PLR0913 - options by name
         LockHeld: another process holds the Milvus Lite file.
         StoreError: the server cannot be reached, or refuses.
     """
-    with _connected(uri, collection, token, timeout_s, create=create, tls=tls) as table:
+    with _connected(uri, collection, access, create=create) as table:
         if create and table.description() is None:
             _make(table, wanted)
         return _opened(table, uri, wanted, own)
 
 
-def open_existing(
-    uri: str, collection: str, *, token: str | None = None, timeout_s: float = TIMEOUT_S, tls: Tls = NO_TLS
-) -> MilvusStore:
+def open_existing(uri: str, collection: str, *, access: Access = ACCESS) -> MilvusStore:
     """
     Open *collection* at *uri* as it is; its settings are in `.settings`.
 
@@ -103,54 +96,36 @@ def open_existing(
         LockHeld: another process holds the Milvus Lite file.
         StoreError: the server cannot be reached, or refuses.
     """
-    with _connected(uri, collection, token, timeout_s, create=False, tls=tls) as table:
+    with _connected(uri, collection, access, create=False) as table:
         return _opened(table, uri, None)
 
 
-def has_collection(
-    uri: str, collection: str, *, token: str | None = None, timeout_s: float = TIMEOUT_S, tls: Tls = NO_TLS
-) -> bool:
+def has_collection(uri: str, collection: str, *, access: Access = ACCESS) -> bool:
     """Return whether *collection* is at *uri*; nothing is made. Raises as open_existing does, were it there."""
-    return stands_for(uri, collection, token=token, timeout_s=timeout_s, tls=tls) is not None
+    return stands_for(uri, collection, access=access) is not None
 
 
-def stands_for(
-    uri: str, name: str, *, token: str | None = None, timeout_s: float = TIMEOUT_S, tls: Tls = NO_TLS
-) -> str | None:
+def stands_for(uri: str, name: str, *, access: Access = ACCESS) -> str | None:
     """Return which collection *name* is or is an alias of; None where there is none. Raises as open_existing does."""
     if not is_server(uri) and not checked_path(uri).is_dir():
         return None
-    with _connected(uri, name, token, timeout_s, create=False, tls=tls) as table, closing(table):
+    with _connected(uri, name, access, create=False) as table, closing(table):
         told = table.description()
         return None if told is None else str(told.get("collection_name", name))
 
 
-def switch(  # noqa: PLR0913 - as the two above
-    uri: str,
-    alias: str,
-    collection: str,
-    keep_as: str,
-    *,
-    token: str | None = None,
-    timeout_s: float = TIMEOUT_S,
-    tls: Tls = NO_TLS,
-) -> None:
+def switch(uri: str, alias: str, collection: str, keep_as: str, *, access: Access = ACCESS) -> None:
     """See Collection.point; raises as open_existing does."""
-    with _connected(uri, collection, token, timeout_s, create=False, tls=tls) as table, closing(table):
+    with _connected(uri, collection, access, create=False) as table, closing(table):
         table.point(alias, keep_as)
 
 
 @contextmanager
-def _connected(  # noqa: PLR0913 - as the two above
-    uri: str, name: str, token: str | None, timeout_s: float, *, create: bool, tls: Tls = NO_TLS
-) -> Iterator[Collection]:
+def _connected(uri: str, name: str, access: Access, *, create: bool) -> Iterator[Collection]:
     """Yield the collection that *name* would be; it is closed again if opening the store fails."""
     if not _NAME.fullmatch(name):
         raise ConfigError(f"{name!r} cannot name a collection; use letters, digits and _, a digit not first")
-    if is_server(uri):
-        table = _on_server(uri, name, token, timeout_s, tls)
-    else:
-        table = _in_file(uri, name, timeout_s, create=create)
+    table = _on_server(uri, name, access) if is_server(uri) else _in_file(uri, name, access.timeout_s, create=create)
     try:
         yield table
     except BaseException:
@@ -158,16 +133,14 @@ def _connected(  # noqa: PLR0913 - as the two above
         raise
 
 
-def _on_server(uri: str, name: str, token: str | None, timeout_s: float, tls: Tls) -> Collection:
-    check_address(uri, tls)
-    reach = Caller(shown(uri), min(CONNECT_S, timeout_s))
-    options = {"dedicated": True} | tls_options(
-        tls
-    )  # or another store's channel is taken, with that one's certificates
-    client = reach(library().MilvusClient, uri, token=token or "", **options)
+def _on_server(uri: str, name: str, access: Access) -> Collection:
+    check_address(uri, access.tls)
+    reach = Caller(shown(uri), min(CONNECT_S, access.timeout_s))
+    alone = {"dedicated": True}  # or another store's channel is taken, with that one's certificates
+    client = reach(library().MilvusClient, uri, token=access.token or "", **alone, **tls_options(access.tls))
     if database_of(uri):
         reach(client.list_collections)  # elsewhere, a 2.3.5 server tells of a missing database in many ways
-    return Collection(client, name, Caller(shown(uri), timeout_s))
+    return Collection(client, name, Caller(shown(uri), access.timeout_s))
 
 
 def _in_file(uri: str, name: str, timeout_s: float, *, create: bool) -> Collection:

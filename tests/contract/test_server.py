@@ -20,7 +20,7 @@ import pytest
 from indexer.cli import run
 from indexer.errors import ConfigError, StoreError
 from indexer.records import Counts, Entry, Settings
-from indexer.store.access import Tls
+from indexer.store.access import Access, Tls
 from indexer.store.milvus import open_existing, open_store
 
 SETTINGS = Settings("network@1", dim=2, radius=0.01)
@@ -115,7 +115,7 @@ def test_the_right_token_over_tls(guarded_uri: str, keys: Path, *, in_uri: bool)
 def test_a_wrong_token(guarded_uri: str, keys: Path, token: str | None) -> None:
     """A wrong token or none is a configuration error that names the variable and not the token."""
     with pytest.raises(ConfigError, match="refuses the token; set TWINLENS_TOKEN to user:password") as caught:
-        open_existing(guarded_uri, "images", token=token, tls=trusted(keys))
+        open_existing(guarded_uri, "images", access=Access(token=token, tls=trusted(keys)))
     assert "wrong" not in str(caught.value)
 
 
@@ -139,7 +139,7 @@ def test_wrong_certificates(guarded_uri: str, keys: Path, changed: dict[str, str
     files |= {"name": changed["name"]} if "name" in changed else {}
     start = time.monotonic()
     with pytest.raises(ConfigError, match=told):
-        open_existing(guarded_uri, "images", token="root:fresh", tls=trusted(keys, **files))
+        open_existing(guarded_uri, "images", access=Access(token="root:fresh", tls=trusted(keys, **files)))
     assert time.monotonic() - start < 3
 
 
@@ -149,7 +149,7 @@ def test_the_command_line_takes_it_from_the_environment(
     guarded_uri: str, keys: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Token and certificates come from variables; neither a wrong token nor the right one is ever printed."""
-    open_store(guarded_uri, "images", SETTINGS, token="root:Milvus", tls=trusted(keys)).close()
+    open_store(guarded_uri, "images", SETTINGS, access=Access(token="root:Milvus", tls=trusted(keys))).close()
     files = {"URI": guarded_uri, "TLS_CA": "ca.pem", "TLS_CERT": "client.pem", "TLS_KEY": "client.key"}
     for name, value in files.items():
         monkeypatch.setenv(f"TWINLENS_{name}", value if name == "URI" else str(keys / value))
@@ -169,7 +169,7 @@ def test_the_command_line_takes_it_from_the_environment(
 def test_a_server_by_another_name(guarded_uri: str, keys: Path) -> None:
     """A certificate for another name than the address's is trusted when that name is given."""
     with pytest.raises(ConfigError, match="no collection absent"):
-        open_existing(guarded_uri, "absent", token="root:Milvus", tls=trusted(keys, name="milvus.test"))
+        open_existing(guarded_uri, "absent", access=Access(token="root:Milvus", tls=trusted(keys, name="milvus.test")))
 
 
 @pytest.mark.server
@@ -177,9 +177,9 @@ def test_a_server_by_another_name(guarded_uri: str, keys: Path) -> None:
 def test_tls_where_there_is_none(server_uri: str, keys: Path) -> None:
     """https:// to a plain server, and certificates for http://, are told as such."""
     with pytest.raises(ConfigError, match="speaks no TLS; write http://"):
-        open_existing(server_uri.replace("http:", "https:"), "images", tls=Tls(str(keys / "ca.pem")))
+        open_existing(server_uri.replace("http:", "https:"), "images", access=Access(tls=Tls(str(keys / "ca.pem"))))
     with pytest.raises(ConfigError, match="an address without TLS; write https://"):
-        open_existing(server_uri, "images", tls=Tls(str(keys / "ca.pem")))
+        open_existing(server_uri, "images", access=Access(tls=Tls(str(keys / "ca.pem"))))
 
 
 @pytest.mark.server
@@ -201,7 +201,7 @@ def test_a_server_that_denies_writing(run_server: Callable[..., AbstractContextM
     """A denial, as when its memory is full, is waited out within the limit, then told as such; reads go on."""
     with (
         run_server("quotaAndLimits.limitWriting.forceDeny=true") as uri,
-        closing(open_store(uri, "images", SETTINGS, timeout_s=4)) as store,
+        closing(open_store(uri, "images", SETTINGS, access=Access(timeout_s=4))) as store,
     ):
         start = time.monotonic()
         with pytest.raises(StoreError, match="denies writing; free memory or disk space there"):
@@ -259,7 +259,7 @@ def test_a_server_that_is_not_there(host: str) -> None:
     """An address where nothing listens is an error within the time limit, without the password in it."""
     start = time.monotonic()
     with pytest.raises(StoreError, match=f"http://{host} does not answer; is Milvus running there") as caught:
-        open_existing(f"http://user:secret@{host}", "images", timeout_s=2)
+        open_existing(f"http://user:secret@{host}", "images", access=Access(timeout_s=2))
     assert time.monotonic() - start < 5
     assert "secret" not in str(caught.value)
 
@@ -275,7 +275,7 @@ def test_a_server_that_does_not_speak(silent_uri: str) -> None:
     """A server that accepts and is silent is an error within the time limit."""
     start = time.monotonic()
     with pytest.raises(StoreError, match=r"does not answer|did not answer"):
-        open_existing(silent_uri, "images", timeout_s=2)
+        open_existing(silent_uri, "images", access=Access(timeout_s=2))
     assert time.monotonic() - start < 6
 
 
