@@ -19,6 +19,7 @@ from indexer.report import metrics
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
 BATCH = (ROOT / "docs/batch.md").read_text(encoding="utf-8")
 COMMANDS = cli.list_commands(None)  # type: ignore[arg-type]
 
@@ -64,6 +65,15 @@ def test_every_link_leads_somewhere() -> None:
     for document in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")):
         for target in re.findall(r"\]\((?!http)([^)#]+)\)", document.read_text(encoding="utf-8")):
             assert (document.parent / target).exists(), f"{document.name} links to {target}"
+
+
+def test_every_door_is_named() -> None:
+    """ARCHITECTURE.md lists each module that may import a heavy library."""
+    table = ARCHITECTURE.partition("| library | doors |")[2].partition("\n\n")[0]
+    modules = (*ROOT.glob("model/**/*.py"), *ROOT.glob("indexer/**/*.py"))
+    doors = {path.stem for path in modules if "TID251" in path.read_text(encoding="utf-8")}
+    assert len(doors) > 20
+    assert doors <= set(re.findall(r"(\w+)`", table))
 
 
 def test_the_example_of_a_configuration_is_valid(tmp_path: Path) -> None:
