@@ -18,18 +18,19 @@ ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "docker" / "Dockerfile").read_text()
 
 
-def _copied() -> list[str]:
-    """Return the names that the first stage copies from the repository."""
-    lines = re.findall(r"^COPY (?!--from)(.*) \S+$", DOCKERFILE.split("\nFROM ")[1], re.MULTILINE)
+def _copied(dockerfile: str) -> list[str]:
+    """Return the names that *dockerfile* copies from the repository."""
+    lines = re.findall(r"^COPY (?!--from)(.*) \S+$", dockerfile, re.MULTILINE)
     return [name for line in lines for name in line.split()]
 
 
-def test_the_context_lets_through_what_is_copied() -> None:
+@pytest.mark.parametrize("name", ["Dockerfile", "Dockerfile.train"])
+def test_the_context_lets_through_what_is_copied(name: str) -> None:
     """The ignore file shuts out everything but the names that are copied."""
-    for which in ("Dockerfile", "Dockerfile.train"):
-        ignore = (ROOT / "docker" / f"{which}.dockerignore").read_text().splitlines()
-        assert ignore[0] == "*"
-        assert set(_copied()) <= {line[1:] for line in ignore if line.startswith("!")}
+    ignore = (ROOT / "docker" / f"{name}.dockerignore").read_text().splitlines()
+    copied = _copied((ROOT / "docker" / name).read_text())
+    assert ignore[0] == "*"
+    assert set(copied) == {line[1:] for line in ignore if line.startswith("!")}
 
 
 def test_the_nightly_job_has_a_configuration() -> None:
@@ -42,7 +43,7 @@ def test_the_nightly_job_has_a_configuration() -> None:
 @pytest.mark.timeout(900)
 def test_its_install_step_gives_a_command_that_works(tmp_path: Path) -> None:
     """Installed from the copied files alone, by the Dockerfile's own pip command, `twinlens` finds a copy."""
-    for name in _copied():
+    for name in _copied(DOCKERFILE):
         source = ROOT / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / name)
     command = re.search(r"^RUN python (.*?)\n\n", DOCKERFILE, re.MULTILINE | re.DOTALL)
