@@ -58,7 +58,7 @@ def batch(clock: Callable[[], int], /, config_file: Path, check: bool, as_json: 
       twinlens batch --check                    rehearse
       twinlens batch --config /etc/twinlens.toml
     """  # noqa: D301 - click wants the character \b itself
-    from indexer.jobs.stop import Stop  # noqa: PLC0415 - not needed for --help
+    from indexer.jobs.stop import Stop
 
     stop, log_format = Stop(), options["log_format"]
     try:
@@ -76,7 +76,7 @@ def batch(clock: Callable[[], int], /, config_file: Path, check: bool, as_json: 
 
 
 def _log(form: str, clock: Callable[[], int]) -> Log:
-    from indexer.report.log import Log  # noqa: PLC0415 - as above
+    from indexer.report.log import Log
 
     return Log(sys.stderr, form == "json", clock)
 
@@ -103,7 +103,7 @@ def _stopping_politely(stop: Stop) -> Iterator[None]:
 
 def _configured(file: Path, options: dict[str, Any]) -> BatchConfig:
     """Return the configuration, with what the command line and the environment override."""
-    from indexer.config import checked_command, checked_seconds, load  # noqa: PLC0415 - as above
+    from indexer.config import checked_command, checked_seconds, load
 
     config, told = load(file), options["notify"]
     limits = {name: options[name] for name in ("max_seconds", "max_images") if options[name] is not None}
@@ -120,15 +120,15 @@ def _configured(file: Path, options: dict[str, Any]) -> BatchConfig:
 
 
 def _around(config: BatchConfig, stop: Stop, clock: Callable[[], int]) -> Around:
-    from indexer.jobs.around import Around  # noqa: PLC0415 - as above
+    from indexer.jobs.around import Around
 
     return Around(_log(config.log.format, clock), clock, where(config.collection.uri, config.collection.name), stop)
 
 
 def _run(config: BatchConfig, around: Around, *, as_json: bool) -> int:
-    from indexer.jobs.batch import batch as do  # noqa: PLC0415 - as above
-    from indexer.report.log import forwarded  # noqa: PLC0415 - as above
-    from indexer.report.text import batch_lines, summary_lines  # noqa: PLC0415 - as above
+    from indexer.jobs.batch import batch as do
+    from indexer.report.log import forwarded
+    from indexer.report.text import batch_lines, summary_lines
 
     gc.freeze()
     gc.enable()
@@ -144,8 +144,8 @@ def _run(config: BatchConfig, around: Around, *, as_json: bool) -> int:
 
 
 def _check(config: BatchConfig, *, as_json: bool) -> int:
-    from indexer.config import effective  # noqa: PLC0415 - as above
-    from indexer.jobs.check import check, forecast, worst  # noqa: PLC0415 - as above
+    from indexer.config import effective
+    from indexer.jobs.check import check, forecast, worst
 
     if as_json:
         raise ConfigError("--check prints TOML and text; leave --json out")

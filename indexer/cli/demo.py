@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 )
 def demo(folder: Path) -> int:
     """Make a small archive of edited photographs, ingest it, and show what was found."""
-    from indexer.jobs.demo import draw, make  # noqa: PLC0415 - heavy, and not needed for --help
-    from indexer.jobs.index import open_index  # noqa: PLC0415 - as above
+    from indexer.jobs.demo import draw, make
+    from indexer.jobs.index import open_index
 
     made = make(folder)
     click.echo(

@@ -60,11 +60,11 @@ def encode(sources: tuple[str, ...], out: Path, shard_size: int, **options: Any)
       twinlens encode s3://bucket/photos --out descriptors/ --ray head:6379
       twinlens import descriptors/
     """  # noqa: D301 - click wants the character \b itself
-    from indexer.encode import load  # noqa: PLC0415 - heavy, and not needed for --help
-    from indexer.jobs.encoding import Shards, prepare  # noqa: PLC0415 - as above
-    from indexer.jobs.index import settings_for  # noqa: PLC0415 - as above
-    from indexer.report.progress import counted  # noqa: PLC0415 - as above
-    from indexer.sources import check_sources, open_items  # noqa: PLC0415 - as above
+    from indexer.encode import load
+    from indexer.jobs.encoding import Shards, prepare
+    from indexer.jobs.index import settings_for
+    from indexer.report.progress import counted
+    from indexer.sources import check_sources, open_items
 
     how = tuning(options)
     check_sources(sources)
@@ -94,10 +94,10 @@ def _encoding(
     encoder: Encoder, settings: Settings, how: Tuning, options: dict[str, Any]
 ) -> AbstractContextManager[Encode]:
     if options["ray"] is None:
-        from indexer.jobs.encoding import here  # noqa: PLC0415 - as above
+        from indexer.jobs.encoding import here
 
         return nullcontext(here(settings, encoder, how))
-    from indexer.jobs.cluster import Recipe, on_cluster  # noqa: PLC0415 - as above
+    from indexer.jobs.cluster import Recipe, on_cluster
 
     weights = options["weights"] and str(Path(options["weights"]).absolute())
     return on_cluster(options["ray"], Recipe(settings, weights, how.max_pixels), options["threads"])
@@ -115,8 +115,8 @@ def _saying_what_is_kept(out: Path) -> Iterator[None]:
 
 
 def _kept(out: Path) -> str:
-    from indexer.exchange.shards import held_by  # noqa: PLC0415 - as above
-    from indexer.report.text import said  # noqa: PLC0415 - as above
+    from indexer.exchange.shards import held_by
+    from indexer.report.text import said
 
     files, images = held_by(out)
     if not files:
@@ -126,8 +126,8 @@ def _kept(out: Path) -> str:
 
 
 def _print(image: Encoded, *, as_json: bool) -> None:
-    from indexer.records import Outcome, Verdict  # noqa: PLC0415 - as above
-    from indexer.report import jsonl, progress, text  # noqa: PLC0415 - as above
+    from indexer.records import Outcome, Verdict
+    from indexer.report import jsonl, progress, text
 
     if as_json:
         row = {"uri": image.uri, "rejected": image.kind, "reason": image.reason}
@@ -137,8 +137,8 @@ def _print(image: Encoded, *, as_json: bool) -> None:
 
 
 def _sum_up(sums: dict[str, int], out: Path, *, as_json: bool) -> None:
-    from indexer.report import jsonl  # noqa: PLC0415 - as above
-    from indexer.report.text import said  # noqa: PLC0415 - as above
+    from indexer.report import jsonl
+    from indexer.report.text import said
 
     if as_json:
         click.echo(jsonl.line("summary", sums | {"out": str(out)}))

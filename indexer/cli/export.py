@@ -27,10 +27,10 @@ def export(file: Path, uri: str, collection: str, no_thumbnails: bool, as_json: 
       twinlens export archive.parquet
       python -c 'import pandas; print(pandas.read_parquet("archive.parquet").groupby("outcome").size())'
     """  # noqa: D301 - click wants the character \b itself
-    from indexer.jobs.exchange import export as carry_out  # noqa: PLC0415 - heavy, and not needed for --help
-    from indexer.jobs.index import open_entries  # noqa: PLC0415 - as above
-    from indexer.report.progress import counted  # noqa: PLC0415 - as above
-    from indexer.report.text import said  # noqa: PLC0415 - as above
+    from indexer.jobs.exchange import export as carry_out
+    from indexer.jobs.index import open_entries
+    from indexer.report.progress import counted
+    from indexer.report.text import said
 
     store = open_entries(where(uri, collection))
     try:

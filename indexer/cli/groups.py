@@ -38,9 +38,9 @@ def groups(uri: str, collection: str, as_json: bool, html: Path | None, most: in
       twinlens groups --html copies.html
       twinlens groups --json | jq -r '.copies[].uri'
     """  # noqa: D301 - click wants the character \b itself
-    from indexer.jobs.index import open_entries  # noqa: PLC0415 - heavy, and not needed for --help
-    from indexer.report.gallery import BEGINS  # noqa: PLC0415 - as above
-    from indexer.targets import check_replaceable, is_special  # noqa: PLC0415 - as above
+    from indexer.jobs.index import open_entries
+    from indexer.report.gallery import BEGINS
+    from indexer.targets import check_replaceable, is_special
 
     if html and as_json:
         raise click.UsageError("--html writes a page, --json prints; choose one of the two")
@@ -64,9 +64,9 @@ def groups(uri: str, collection: str, as_json: bool, html: Path | None, most: in
 
 
 def _list(store: Store, out: TextIO, *, as_json: bool) -> None:
-    from indexer.jobs.groups import groups, originals_with_copies  # noqa: PLC0415 - as above
-    from indexer.report.groups import group_lines, group_row  # noqa: PLC0415 - as above
-    from indexer.report.jsonl import line  # noqa: PLC0415 - as above
+    from indexer.jobs.groups import groups, originals_with_copies
+    from indexer.report.groups import group_lines, group_row
+    from indexer.report.jsonl import line
 
     def told(group: Group) -> str:
         return (line("group", group_row(group)) if as_json else "\n".join(group_lines(group))) + "\n"
@@ -78,10 +78,10 @@ def _list(store: Store, out: TextIO, *, as_json: bool) -> None:
 
 
 def _write(path: Path, store: Store, most: int, out: TextIO) -> None:
-    from indexer.jobs.groups import groups, originals_with_copies, thumbnails  # noqa: PLC0415 - as above
-    from indexer.report.atomic import write_parts  # noqa: PLC0415 - as above
-    from indexer.report.gallery import page  # noqa: PLC0415 - as above
-    from indexer.targets import is_special  # noqa: PLC0415 - as above
+    from indexer.jobs.groups import groups, originals_with_copies, thumbnails
+    from indexer.report.atomic import write_parts
+    from indexer.report.gallery import page
+    from indexer.targets import is_special
 
     originals = originals_with_copies(store)
     left = f"; the first {most:,} are shown here, --most shows more" if len(originals) > most else ""
@@ -100,13 +100,13 @@ def _write(path: Path, store: Store, most: int, out: TextIO) -> None:
 
 
 def _counted(groups: Iterator[Group], total: int) -> Iterator[Group]:
-    from indexer.report.progress import counted  # noqa: PLC0415 - as above
+    from indexer.report.progress import counted
 
     return counted(groups, total, " groups")
 
 
 def _summary(store: Store, count: int) -> str:
-    from indexer.report.text import about_counts, said  # noqa: PLC0415 - as above
+    from indexer.report.text import about_counts, said
 
     counts = store.count()
     images = said(counts.total, "image", "images")

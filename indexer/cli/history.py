@@ -21,9 +21,9 @@ def runs(config_file: Path, folder: Path | None, as_json: bool) -> None:
 
     A run is named by when it began (UTC); `killed` is one that could not write its summary.
     """
-    from indexer.config import load  # noqa: PLC0415 - not needed for --help
-    from indexer.report.folder import past_runs  # noqa: PLC0415 - as above
-    from indexer.report.history import runs_table  # noqa: PLC0415 - as above
+    from indexer.config import load
+    from indexer.report.folder import past_runs
+    from indexer.report.history import runs_table
 
     if folder is not None and not folder.is_dir():
         raise ConfigError(f"there is no folder {folder}; name the one that [reports] folder in the configuration names")

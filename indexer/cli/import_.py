@@ -41,10 +41,10 @@ def import_(files: tuple[Path, ...], uri: str, collection: str, judge: bool, **o
       twinlens import archive.parquet --uri http://host:19530
       twinlens import descriptors/ --report today.jsonl
     """  # noqa: D301 - click wants the character \b itself
-    from indexer.cli.runs import Output, carry_out, code_of  # noqa: PLC0415 - heavy, and not needed for --help
-    from indexer.exchange.collection import files_of  # noqa: PLC0415 - as above
-    from indexer.jobs import exchange  # noqa: PLC0415 - as above
-    from indexer.jobs.index import open_index  # noqa: PLC0415 - as above
+    from indexer.cli.runs import Output, carry_out, code_of
+    from indexer.exchange.collection import files_of
+    from indexer.jobs import exchange
+    from indexer.jobs.index import open_index
 
     found, place = files_of(files), where(uri, collection)
     output = Output.of(options, lambda: sum(file.rows for file in found))

@@ -38,9 +38,9 @@ def ingest(sources: tuple[str, ...], uri: str, collection: str, **options: Any) 
       twinlens ingest photos/ --exclude 'thumbs/' --report today.jsonl
       find . -name '*.png' -print0 | twinlens ingest -0 -
     """  # noqa: D301 - click wants the character \b itself
-    from indexer.cli.runs import Output, carry_out, code_of  # noqa: PLC0415 - heavy, and not needed for --help
-    from indexer.jobs.index import open_index  # noqa: PLC0415 - as above
-    from indexer.sources import check_sources, counter  # noqa: PLC0415 - as above
+    from indexer.cli.runs import Output, carry_out, code_of
+    from indexer.jobs.index import open_index
+    from indexer.sources import check_sources, counter
 
     how = tuning(options)
     check_sources(sources)
@@ -56,7 +56,7 @@ def ingest(sources: tuple[str, ...], uri: str, collection: str, **options: Any) 
 
 def _point_to_import(sources: tuple[str, ...]) -> None:
     """Say how those *sources* are judged that `twinlens encode` made."""
-    from indexer.exchange.shards import path_of  # noqa: PLC0415 - as above
+    from indexer.exchange.shards import path_of
 
     for source in sources:
         if path_of(Path(source), 0).is_file():

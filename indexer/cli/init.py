@@ -17,7 +17,7 @@ def init(path: Path) -> None:
 
     A file that is there is never overwritten.
     """
-    from indexer.config import TEMPLATE  # noqa: PLC0415 - not needed for --help
+    from indexer.config import TEMPLATE
 
     try:
         with path.open("x", encoding="utf-8") as file:

@@ -65,12 +65,12 @@ def migrate(uri: str, collection: str, to: str | None, to_collection: str | None
 
 
 def _copy(place: Where, there: Where, *, as_json: bool) -> int:
-    from indexer.jobs.index import open_entries  # noqa: PLC0415 - heavy, and not needed for --help
-    from indexer.jobs.migrate import migrate as carry_out  # noqa: PLC0415 - as above
-    from indexer.jobs.migrate import open_target  # noqa: PLC0415 - as above
-    from indexer.report.progress import counted  # noqa: PLC0415 - as above
-    from indexer.report.text import said  # noqa: PLC0415 - as above
-    from indexer.store.door import shown  # noqa: PLC0415 - as above
+    from indexer.jobs.index import open_entries
+    from indexer.jobs.migrate import migrate as carry_out
+    from indexer.jobs.migrate import open_target
+    from indexer.report.progress import counted
+    from indexer.report.text import said
+    from indexer.store.door import shown
 
     name = f"the collection {there.collection} at {shown(there.uri)}"
     interrupt.is_raised()
@@ -86,10 +86,10 @@ def _copy(place: Where, there: Where, *, as_json: bool) -> int:
 
 
 def _encode_anew(place: Where, there: Where | None, options: dict[str, Any]) -> int:
-    from indexer.cli.runs import Output, carry_out, code_of  # noqa: PLC0415 - heavy, and not needed for --help
-    from indexer.encode import load  # noqa: PLC0415 - as above
-    from indexer.jobs import reencode  # noqa: PLC0415 - as above
-    from indexer.jobs.index import open_entries  # noqa: PLC0415 - as above
+    from indexer.cli.runs import Output, carry_out, code_of
+    from indexer.encode import load
+    from indexer.jobs import reencode
+    from indexer.jobs.index import open_entries
 
     encoder = load(options["weights"], options["device"])
     made = reencode.plan(place, encoder, options["radius"], there)
@@ -115,7 +115,7 @@ def _encode_anew(place: Where, there: Where | None, options: dict[str, Any]) -> 
 
 
 def _switch(made: Plan, *, as_json: bool) -> None:
-    from indexer.jobs import reencode  # noqa: PLC0415 - as above
+    from indexer.jobs import reencode
 
     if made.switches:
         reencode.give_name(made)

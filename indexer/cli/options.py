@@ -119,8 +119,8 @@ def where(uri: str, collection: str) -> Where:
     Raises:
         ConfigError: TWINLENS_TIMEOUT is no number of seconds above 0.
     """
-    from indexer.jobs.index import Where  # noqa: PLC0415 - heavy, and not needed for --help
-    from indexer.store.access import Tls  # noqa: PLC0415 - as above
+    from indexer.jobs.index import Where
+    from indexer.store.access import Tls
 
     tls = {name: os.environ.get(f"TWINLENS_TLS_{name.upper()}", "") for name in ("ca", "cert", "key", "name")}
     place = Where(uri, collection, os.environ.get("TWINLENS_TOKEN"), tls=Tls(**tls))
@@ -140,8 +140,8 @@ def _seconds(variable: str, default: float) -> float:
 
 def target(place: Where, uri: str | None, collection: str | None) -> Where:
     """Return the place that --to and --to-collection name; another server's token is in TWINLENS_TO_TOKEN."""
-    from indexer.jobs.migrate import same_place  # noqa: PLC0415 - as above
-    from indexer.store.access import Tls  # noqa: PLC0415 - as above
+    from indexer.jobs.migrate import same_place
+    from indexer.store.access import Tls
 
     there = replace(place, uri=uri or place.uri, collection=collection or place.collection)
     if same_place(place, there):
@@ -151,10 +151,10 @@ def target(place: Where, uri: str | None, collection: str | None) -> Where:
 
 def tuning(options: dict[str, Any]) -> Tuning:
     """Return what the source options, or the report options alone, say."""
-    from indexer.decode import MAX_PIXELS  # noqa: PLC0415 - as above
-    from indexer.jobs.index import Tuning  # noqa: PLC0415 - as above
-    from indexer.sources import SourceOptions  # noqa: PLC0415 - as above
-    from indexer.stream import Limits, usable_cores  # noqa: PLC0415 - as above
+    from indexer.decode import MAX_PIXELS
+    from indexer.jobs.index import Tuning
+    from indexer.sources import SourceOptions
+    from indexer.stream import Limits, usable_cores
 
     limits = Limits(workers=options["threads"] or usable_cores(), batch=options.get("batch_size", 512))
     chosen = {"include": "include", "exclude": "exclude", "null_separated": "null"}

@@ -26,9 +26,9 @@ def query(sources: tuple[str, ...], uri: str, collection: str, tell: bool, **opt
     \b
       twinlens query upload.jpg --exit-code; [ $? -eq 10 ] && echo "we have that one"
     """  # noqa: D301 - click wants the character \b itself
-    from indexer.cli.runs import Output, carry_out, code_of  # noqa: PLC0415 - heavy, and not needed for --help
-    from indexer.jobs.index import open_index  # noqa: PLC0415 - as above
-    from indexer.sources import check_sources, counter  # noqa: PLC0415 - as above
+    from indexer.cli.runs import Output, carry_out, code_of
+    from indexer.jobs.index import open_index
+    from indexer.sources import check_sources, counter
 
     how = tuning(options)
     check_sources(sources)

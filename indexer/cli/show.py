@@ -24,8 +24,8 @@ def show(uri_or_path: str, uri: str, collection: str, as_json: bool) -> None:
 
     URI is a path, an archive's member (a.tar!/b.jpg) or a URL, as reports print it.
     """
-    from indexer.jobs.index import group_of, open_entries  # noqa: PLC0415 - heavy, and not needed for --help
-    from indexer.sources import address  # noqa: PLC0415 - as above
+    from indexer.jobs.index import group_of, open_entries
+    from indexer.sources import address
 
     image = address(uri_or_path)
     store = open_entries(where(uri, collection))
@@ -49,7 +49,7 @@ def _row(entry: Entry, group: list[Entry]) -> dict[str, object]:
 
 def _verdict(entry: Entry, group: list[Entry]) -> Verdict:
     """Return the verdict on *entry*, a member of *group*, with what became of its original."""
-    from indexer.sources import is_as_indexed  # noqa: PLC0415 - heavy, and not needed for --help
+    from indexer.sources import is_as_indexed
 
     original = next((member for member in group if member.uri == entry.original), None)
     if original is None:

@@ -16,9 +16,9 @@ from indexer.records import Counts, Settings
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def status(uri: str, collection: str, as_json: bool) -> None:
     """Show what the collection is and how many images it holds."""
-    from indexer.jobs.index import open_entries  # noqa: PLC0415 - heavy, and not needed for --help
-    from indexer.report.text import about_counts  # noqa: PLC0415 - as above
-    from indexer.store.door import shown  # noqa: PLC0415 - as above
+    from indexer.jobs.index import open_entries
+    from indexer.report.text import about_counts
+    from indexer.store.door import shown
 
     store = open_entries(where(uri, collection))
     try:
@@ -44,8 +44,8 @@ def status(uri: str, collection: str, as_json: bool) -> None:
 
 def advice(uri: str, counts: Counts) -> str | None:
     """Return what to do about a Milvus Lite file that has grown too large; None when all is well."""
-    from indexer.store.door import is_server  # noqa: PLC0415 - as above
-    from indexer.store.lite import SERVER_FROM  # noqa: PLC0415 - as above
+    from indexer.store.door import is_server
+    from indexer.store.lite import SERVER_FROM
 
     if is_server(uri) or counts.total < SERVER_FROM:
         return None
