@@ -22,7 +22,8 @@ import indexer.store.milvus
 assert "pymilvus" not in sys.modules, "imported before it is needed"
 from indexer.errors import StoreError
 try:
-    indexer.store.milvus.open_existing("http://127.0.0.1:1", "images", access=indexer.store.access.Access(timeout_s=0.5))
+    access = indexer.store.access.Access(timeout_s=0.5)
+    indexer.store.milvus.open_existing("http://127.0.0.1:1", "images", access=access)
 except StoreError:
     pass
 assert dict(os.environ) == before, "the environment changed"
