@@ -49,7 +49,7 @@ def batch(clock: Callable[[], int], /, config_file: Path, check: bool, as_json: 
     """
     Do one unattended run over the configured sources, as cron calls it every night.
 
-    Reads what is new or changed, notices what vanished or moved, and writes a report. SIGTERM or Ctrl-C
+    Reads what is new or changed, notices what vanished or moved, and writes a report. SIGTERM, SIGHUP or Ctrl-C
     finish the images in flight; the next run goes on. The options override the file; TWINLENS_TOKEN and
     TWINLENS_URI come from the environment. docs/batch.md has examples for cron, systemd and Kubernetes.
 
@@ -83,7 +83,7 @@ def _log(form: str, clock: Callable[[], int]) -> Log:
 
 @contextmanager
 def _stopping_politely(stop: Stop) -> Iterator[None]:
-    """Let SIGTERM and the first Ctrl-C end the run early, and a second Ctrl-C at once, whatever else ended it."""
+    """Let SIGTERM, SIGHUP and the first Ctrl-C end the run early, and a second Ctrl-C at once, whatever else ended it."""
     presses = count(1)
 
     def handle(number: int, frame: object) -> None:
@@ -93,7 +93,10 @@ def _stopping_politely(stop: Stop) -> Iterator[None]:
             raise KeyboardInterrupt
         stop("signal")
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
+    heard = [signal.SIGTERM, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # the terminal is gone; under nohup, that is ignored
+        heard.append(signal.SIGHUP)
+    before = {number: signal.signal(number, handle) for number in heard}
     try:
         yield
     finally:

@@ -486,7 +486,7 @@ def started(archive: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_finishes_what_is_in_flight(
     started: subprocess.Popen[str], twinlens: Twinlens, archive: Path, number: signal.Signals
 ) -> None:
