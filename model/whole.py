@@ -4,8 +4,8 @@ What the radius and the second look find together: the gate, the look and the wh
 Recall: of the edited copies, the share within the radius; of these, the share that the look confirms (or that lie
 within the inner radius, where none is taken); and the whole. Copies are those that `evaluate` makes (see views).
 False positives: pairs of different pictures within the radius, and those of them that the look confirms, too (see
-strangers). Where fewer than three are, three over the number of pairs bounds the rate (the rule of three; Hanley and
-Lippman-Hand, JAMA 1983). Near-copies by a plain check are left out.
+strangers); beside their rate its upper bound at 95 %, exact for a Poisson count: of none found, three over the number
+of pairs (the rule of three; Hanley and Lippman-Hand, JAMA 1983). Near-copies by a plain check are left out.
 
 Held-out pictures are too few to show one in a hundred million. All pictures are enough, but most of them were trained
 on, and the gate passes fewer of their pairs than of strangers': so the counts are told by side of the split, too.
