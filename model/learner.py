@@ -12,6 +12,7 @@ bank in bfloat16.
 from __future__ import annotations
 
 import math
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from torch.nn import functional as F  # noqa: N812, TID251 - torch's own idiom
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn  # noqa: TID251 - as above
 
 from model.batches import Batch
+from model.errors import ModelError
 from model.loss import Bank, loss
 from model.network import SiameseEncoder
 from model.recipes import TrainConfig
@@ -31,6 +33,17 @@ STATE = "state.pt"
 
 INPUT_SIZE = "input_size"
 """Under it the weights' file holds the pixels of the input's side."""
+
+
+class CheckpointError(ModelError):
+    """There is no checkpoint to go on from, or it is of another run; the message says what to do."""
+
+
+def checkpoint_in(out: Path) -> Path:
+    """Return the file in *out* that a run goes on from; raises CheckpointError where there is none."""
+    if not (out / STATE).is_file():
+        raise CheckpointError(f"{out / STATE} is not there: name the --out of a run that left off, or begin it anew")
+    return out / STATE
 
 
 class CentredLinear(nn.Linear):  # type: ignore[misc] # torch is optional, so its classes are Any to mypy
@@ -151,8 +164,17 @@ class Learner:
             (out / f"{name}.part").replace(out / name)
 
     def resume(self, out: Path) -> None:
-        """Go on from the checkpoint in *out*; `begin` comes first."""
-        state = torch.load(out / STATE, map_location=self.device, weights_only=True)
+        """Go on from the checkpoint in *out*, or raise CheckpointError; `begin` comes first."""
+        path = checkpoint_in(out)
+        try:
+            self._take(torch.load(path, map_location=self.device, weights_only=True))
+        except (EOFError, LookupError, pickle.UnpicklingError, RuntimeError, TypeError, ValueError) as error:
+            told = next(iter(str(error).splitlines()), type(error).__name__)
+            advice = "go on with the recipe and the start of that run, or begin it anew"
+            raise CheckpointError(f"{path} is no checkpoint of this run ({told}); {advice}") from error
+
+    def _take(self, state: Any) -> None:  # noqa: ANN401 - a file's content
+        """Go on from what `save` wrote."""
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])

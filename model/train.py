@@ -30,7 +30,7 @@ from model.calibrate import operating_distance
 from model.data import WORKERS, Picture, edited
 from model.documents import documents
 from model.evaluate import MAIN
-from model.graph import read_model, spec_of, weights_of
+from model.graph import named, read_model, spec_of, weights_of
 from model.learner import Learner
 from model.network import SiameseEncoder, layout_of
 from model.pairs import Looks
@@ -96,7 +96,14 @@ class Progress:
 
 
 def train(run: Run, fitting: Sequence[Picture], held_out: Sequence[Picture], config: TrainConfig) -> None:
-    """Train on *fitting*; *held_out* only draws the curve."""
+    """
+    Train on *fitting*; *held_out* only draws the curve.
+
+    Raises:
+        CheckpointError: it is to be resumed, and there is no checkpoint of such a run.
+        EncoderLoadError: the start is no encoder's float32 file.
+        TooFewPairsError: nearly all held-out pictures are near-copies.
+    """
     torch.set_num_threads(config.threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     shelf = shelve([*fitting, *documents(config.layouts)], config.store_size, device, WORKERS)
@@ -140,8 +147,9 @@ def _record(run: Run, progress: Progress) -> None:
 
 def _learner(start: Path, shelf: Shelf, config: TrainConfig, device: torch.device) -> Learner:
     """Return the run's state before its first step."""
-    model = read_model(start.read_bytes())
-    spec, weights = spec_of(model), weights_of(model)
+    with named("cannot begin from", start):
+        model = read_model(start.read_bytes())
+        spec, weights = spec_of(model), weights_of(model)
     network = SiameseEncoder(layout_of(spec.architecture, spec.dim))
     network.load_state_dict({name: torch.from_numpy(values) for name, values in weights.items()}, strict=False)
     learner = Learner(network, spec, config, device)

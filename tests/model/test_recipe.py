@@ -87,6 +87,37 @@ def test_what_holds_no_weights_is_named(tmp_path: Path, name: str) -> None:
         _trained([tmp_path / name])
 
 
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write weights of a network of one layer."""
+    path = tmp_path_factory.mktemp("other") / "bad.pt"
+    linear = {"whiten.weight": torch.ones(1, 4), "whiten.bias": torch.ones(1)}
+    torch.save(linear | {INPUT_SIZE: torch.tensor(144)}, path)
+    return path
+
+
+@pytest.mark.parametrize("begin", [(), (FLOAT32_WEIGHTS,)])
+def test_weights_of_another_network_are_named(folder: Path, other: Path, begin: tuple[Path, ...]) -> None:
+    """Alone, or in a mean with an encoder's, they end in one message that names their file, and nothing is written."""
+    target = other.with_name("made.onnx")
+    files = [option for path in (*begin, other) for option in ("--trained", str(path))]
+    result = CliRunner().invoke(main, ["export", "--data", str(folder), "--weights", str(target), *files])
+    assert (result.exit_code, target.exists()) == (1, False)
+    told = f"{other} holds other weights than {FLOAT32_WEIGHTS}" if begin else f"{other}: no weights of lite0-"
+    assert told in result.stderr
+    assert "name a run's weights.pt, or an encoder's file" in result.stderr
+
+
+def test_near_copies_alone_fix_no_scale(tmp_path: Path, photos: Mapping[str, Pixels]) -> None:
+    """Forty times one picture tell nothing of different ones; the message asks for such."""
+    for number in range(40):
+        Image.fromarray(photos["cat"][:90, :90]).save(tmp_path / f"{number}.png")
+    options = ["--data", str(tmp_path), "--weights", str(tmp_path / "w.onnx"), "--trained", str(FLOAT32_WEIGHTS)]
+    result = CliRunner().invoke(main, ["export", *options])
+    assert result.exit_code == 1
+    assert "near each other are near-copies: bring more different pictures, with --data" in result.stderr
+
+
 def test_the_mean_takes_an_encoders_file_too() -> None:
     """The float32 file's weights come back, and its input size, ready for the network that it names."""
     spec = spec_of(read_model(FLOAT32_WEIGHTS.read_bytes()))
