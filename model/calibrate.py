@@ -39,6 +39,11 @@ def count_pairs(pictures: int) -> int:
     return pictures * (pictures - 1) // 2
 
 
+def pictures_for(target: float) -> int:
+    """Return how many pictures make so many pairs that *target*, a rate per pair, of them is one pair at least."""
+    return math.ceil((1 + math.sqrt(1 + 8 / target)) / 2)
+
+
 def squared_distances(queries: npt.NDArray[np.float32], references: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     """Return squared Euclidean distances, float64 (Q, R), of float32 (Q, D) to (R, D)."""
     a, b = queries.astype(np.float64), references.astype(np.float64)
@@ -127,7 +132,8 @@ def operating_distance(descriptors: npt.NDArray[np.float32], looks: Looks, targe
     """
     Return the largest distance below which at most *target* of all pairs of different pictures lie.
 
-    With N pictures the rate is counted over N (N - 1) / 2 pairs; it needs 1 / *target* of them to mean anything.
+    With N pictures the rate is counted over N (N - 1) / 2 pairs; with fewer than `pictures_for` it is the distance of
+    the nearest pair, whatever the target.
 
     Raises:
         TooFewPairsError: nearly all pairs that are near are near-copies, or there is no pair.

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import click
 
+from model.calibrate import count_pairs, pictures_for
 from model.cli_measure import DATA, EXISTING, WORKERS, calibrate, evaluate, need, one_message, whole
 from model.data import select
 from model.spec import FLOAT32_WEIGHTS
@@ -66,9 +67,21 @@ def export(  # noqa: PLR0913, PLR0917 - one parameter an option
     fitting = select(data, held_out=False, at_most=pictures)
     measuring = select(data, held_out=True, at_most=held_out)
     config = replace(RECIPES["trained" if trained else recipe](), workers=workers)
+    _warn_of_few(len(measuring), config.target)
     spec = make(weights, fitting, measuring, config, trained)
     click.echo(f"{weights}: {spec.fingerprint}, s = {spec.scale:.6f}, {weights.stat().st_size:,} bytes")
     click.echo(f"fitted on {len(fitting):,} pictures, calibrated on {len(measuring):,} held-out ones")
+
+
+def _warn_of_few(pictures: int, target: float) -> None:
+    """Say so where too few held-out *pictures* make the *target* a guess from one pair."""
+    needed = pictures_for(target)
+    if pictures < needed:
+        click.echo(
+            f"s is set from the nearest pair alone: {pictures:,} held-out ones make {count_pairs(pictures):,} pairs, "
+            f"too few for {target:g} of them to be one; bring {needed:,}, or set s by calibrate --write",
+            err=True,
+        )
 
 
 @main.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ pytest.importorskip("torch", reason="needs the train extra")
 
 import torch
 
-from model.calibrate import Pair, count_pairs, nearest_pairs, operating_distance, scale_for, within
+from model.calibrate import Pair, count_pairs, nearest_pairs, operating_distance, pictures_for, scale_for, within
 from model.cli import main
 from model.data import Picture, edited, is_held_out, select
 from model.export import WeightsError, _spec, _trained, trained
@@ -229,6 +230,21 @@ def test_the_scale_puts_the_first_refused_pair_at_the_radius(looks: Looks) -> No
     near = within(nearest_pairs(scaled, count_pairs(3)), 0.01)
     assert [(pair.first, pair.second) for pair in near] == [(0, 1)]
     assert operating_distance(z, looks, 1e-6) == pytest.approx(2 * np.sin(0.245), rel=1e-5)
+
+
+@pytest.mark.parametrize(("target", "needed"), [(1e-6, 1415), (0.1, 5), (0.5, 3), (1.0, 2)])
+def test_a_rate_takes_so_many_pictures(target: float, needed: int) -> None:
+    """So many make a pair that may be wrong, and one fewer does not."""
+    assert pictures_for(target) == needed
+    assert count_pairs(needed) * target >= 1 > count_pairs(needed - 1) * target
+
+
+def test_a_scale_from_one_pair_is_no_secret(folder: Path, tmp_path: Path) -> None:
+    """The file of a few pictures is made, and the command says what its s rests on and what to do."""
+    options = ["--data", str(folder), "--weights", str(tmp_path / "few.onnx"), "--trained", str(FLOAT32_WEIGHTS)]
+    result = CliRunner().invoke(main, ["export", *options])
+    assert result.exit_code == 0, result.output
+    assert re.search(r"nearest pair alone: \d+ held-out .* bring 1,415, or set s by calibrate --write", result.stderr)
 
 
 def test_within_is_strict() -> None:
