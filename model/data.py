@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-import os
 import tarfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model.augment import FAMILIES, Pixels
+from model.cores import usable_cores
 from model.decode import DecodeError, decode_image
 from model.errors import ModelError
 from model.preprocess import reduced
@@ -33,7 +33,7 @@ DEFAULT_DATA = Path("../shared/data/train")
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 
-WORKERS = os.cpu_count() or 1
+WORKERS = usable_cores()
 """Threads that decode and prepare pictures."""
 
 AT_ONCE = 64
