@@ -1,10 +1,14 @@
 """
 The copy edits of `augment` as operations on whole batches, so that a GPU makes thousands of copies a second.
 
-A batch is float32 (B, 3, H, W) on the scale 0-255, on any device; B images of one size. A strength is a float or a
+A batch is float32 (B, 3, H, W) on the scale 0-255, on any device; B squashed squares of one size. Strengths are a
 tensor (B, 1, 1, 1), as in `augment`: 1 draws from the whole range in the docstring there, 0 changes nothing.
 All randomness comes from the generator, which must live on the batch's device.
-Two edits are likenesses only: hue is turned in YIQ, not HSV, and JPEG is a variant made beforehand (see batches).
+
+Some edits are likenesses only. Hue is turned in YIQ, not HSV; grey is drawn, not given; a batch is scaled down to one
+size, and up again; captions are strokes and no words, logos boxes and no discs; bars, turns and blur are those of the
+square, and what a turn leaves bare gets any colour; JPEG is a variant made beforehand (see batches). Enlarging, WebP,
+aspect, wider crops and screenshots have no edit here.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ class ExportConfig:
 
 
 def tuned() -> ExportConfig:
-    """Return the recipe of the shipped file."""
+    """Return the recipe of the start that training begins from: ImageNet's trunk and a tuned linear step, at 192 px."""
     return ExportConfig()
 
 

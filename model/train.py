@@ -5,10 +5,11 @@ Trains the whole encoder, trunk and linear step, on pictures and their edited co
     python -m model train --recipe cpu_hours --data ../shared/data/train --out run --resume
     python -m model export --trained run/weights.pt --data ../shared/data/train --weights candidate.onnx
 
-The run starts from an encoder's file (the shipped one, if none is named) and never sees the held-out quarter, on
-which its curve, `curve.csv`, is read. One code path for CPU and CUDA. On the CPU, glibc gives the memory of every
-batch back to the system and fetches it anew; MALLOC_TRIM_THRESHOLD_=16000000000 MALLOC_TOP_PAD_=100000000
-MALLOC_MMAP_THRESHOLD_=4000000000 in the environment make a step up to three times as fast.
+The run starts from an encoder's float32 file (`float32.onnx`, which the shipped int8 file was made from, if none is
+named) and never sees the held-out quarter, on which its curve, `curve.csv`, is read. One code path for CPU and CUDA.
+On the CPU, glibc gives the memory of every batch back to the system and fetches it anew;
+MALLOC_TRIM_THRESHOLD_=16000000000 MALLOC_TOP_PAD_=100000000 MALLOC_MMAP_THRESHOLD_=4000000000 in the environment make
+a step up to three times as fast.
 """
 
 from __future__ import annotations
