@@ -5,10 +5,10 @@ A batch is float32 (B, 3, H, W) on the scale 0-255, on any device; B squashed sq
 tensor (B, 1, 1, 1), as in `augment`: 1 draws from the whole range in the docstring there, 0 changes nothing.
 All randomness comes from the generator, which must live on the batch's device.
 
-Some edits are likenesses only. Hue is turned in YIQ, not HSV; grey is drawn, not given; a batch is scaled down to one
-size, and up again; captions are strokes and no words, logos boxes and no discs; bars, turns and blur are those of the
-square, and what a turn leaves bare gets any colour; JPEG is a variant made beforehand (see batches). Enlarging, WebP,
-aspect, wider crops and screenshots have no edit here.
+Some edits are likenesses only. Hue is turned in YIQ, not HSV; grey takes a random share of the colour; a batch is
+scaled down to one size, and up again; captions are strokes and no words, logos boxes and no discs; bars, turns and
+blur are those of the square, and what a turn leaves bare gets any colour; JPEG is a variant made beforehand (see
+batches). Enlarging, WebP, aspect, wider crops and screenshots have no edit here.
 """
 
 from __future__ import annotations
