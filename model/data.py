@@ -40,7 +40,7 @@ AT_ONCE = 64
 """Files that are read before they are decoded."""
 
 HELD_OUT_OF = 4
-"""One picture in so many is held out: never fitted on, only measured with."""
+"""One picture in this many is held out: never fitted on, only measured with."""
 
 
 DRAWN = "documents"

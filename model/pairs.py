@@ -20,7 +20,7 @@ from model.data import Picture
 from model.preprocess import to_square
 
 HASH_BITS_ALIKE = 10
-"""Hashes of 64 bits that differ in at most so many call two images alike."""
+"""Bits of 64 by which two hashes differ at most when they call two images alike."""
 
 CORRELATION_ALIKE = 0.8
 """Thumbnails whose best correlation reaches this call two images alike."""

@@ -20,7 +20,7 @@ from model.grey import Grey
 from model.thumbnail import COARSE, View
 
 TRIED = 3
-"""So many places are refined at most, and one more where there is a frame."""
+"""Places that are refined at most; where there is a frame, one more."""
 
 FITTING = 0.6
 """Correlation of the details that a freer place must reach to be looked at closely."""

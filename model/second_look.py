@@ -78,13 +78,13 @@ FITTED = 0.95
 """Correlation of the details from which nothing freer is tried where the original is a page."""
 
 SQUASHED = 1.2
-"""So many times as dense may the pixels of one picture be along one axis, compared with the other one."""
+"""How many times as dense one picture's pixels may be along one axis, compared with the other picture's."""
 
 NEARLY = 0.3
 """Score from which a place is refined once more, by the finest detail: below it, that hardly ever makes a copy."""
 
 FLAT_ALIKE = 24.0
-"""Two flat pictures are the same when their mean levels differ by at most so much."""
+"""Grey levels by which the means of two flat pictures differ at most when they are the same."""
 
 COLOURED = 10.0
 """Deviation of the colour, in levels, from which its pattern can be compared."""

@@ -27,7 +27,7 @@ Few, since the slope is steep (20 and more) and so costs little in precision, wh
 """
 
 SMALL_BALL = 20
-"""The line is fitted to at most one pair in so many."""
+"""The line is fitted to at most one pair in this many."""
 
 
 class TooFewPairsError(ModelError):
