@@ -63,7 +63,9 @@ EDGE = 2
 INSIDE = slice(EDGE, -EDGE), slice(EDGE, -EDGE)
 """All of a picture but its edges, which are EDGE pixels wide."""
 
-Mask = npt.NDArray[np.uint8]
+Bits = npt.NDArray[np.uint8]
+"""0 or 1 for each pixel, as OpenCV takes it."""
+
 Numbers = npt.NDArray[np.float64]
 
 DOT = np.ones((3, 3), np.uint8)
@@ -103,11 +105,11 @@ def changes(window: Grey, placed: Grey) -> Changes:
     return _told(spots)
 
 
-def _dots(apart: Grey, limit: float) -> Mask:
+def _dots(apart: Grey, limit: float) -> Bits:
     """Return where *apart* is more than *limit*, spots of at least a DOT, off the edges."""
-    mask: Mask = np.zeros(apart.shape, np.uint8)
+    mask: Bits = np.zeros(apart.shape, np.uint8)
     mask[INSIDE] = apart[INSIDE] > limit
-    opened: Mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, DOT)
+    opened: Bits = cv2.morphologyEx(mask, cv2.MORPH_OPEN, DOT)
     return opened
 
 
@@ -140,7 +142,7 @@ def _extent(side: Numbers) -> tuple[int, int]:
     return int(columns[0]), int(columns[-1])
 
 
-def _spots(window: Grey, lit: Grey, mask: Mask, same: Mask, limit: float) -> Numbers:
+def _spots(window: Grey, lit: Grey, mask: Bits, same: Bits, limit: float) -> Numbers:
     """
     Return the outlined spots of *mask*, where *window* is lighter than *lit*, (N, 2 + REGIONS * REGIONS).
 
@@ -170,7 +172,7 @@ def _by_region(labels: npt.NDArray[np.int32], count: int) -> Numbers:
     return np.bincount(places.ravel(), minlength=count * REGIONS * REGIONS).reshape(count, -1) / labels.size
 
 
-def _mean(image: npt.NDArray[np.float32] | Mask) -> Grey:
+def _mean(image: npt.NDArray[np.float32] | Bits) -> Grey:
     """Return the mean around each pixel."""
     mean: Grey = cv2.blur(image.astype(np.float32), (NEAR, NEAR))
     return mean

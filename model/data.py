@@ -22,10 +22,11 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from model.augment import FAMILIES, Pixels
+from model.augment import FAMILIES
 from model.cores import usable_cores
 from model.decode import DecodeError, decode_image
 from model.errors import ModelError
+from model.pixels import Pixels
 from model.preprocess import reduced
 
 DEFAULT_DATA = Path("../shared/data/train")

@@ -6,7 +6,8 @@ import cv2  # noqa: TID251 - one of OpenCV's doors
 import numpy as np
 import numpy.typing as npt
 
-from model.grey import Image, Pixels, resized
+from model.grey import Image, resized
+from model.pixels import Pixels
 
 PARTS = 4
 """Parts along each side in which paper may lie in another light."""

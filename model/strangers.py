@@ -20,7 +20,8 @@ import numpy.typing as npt
 
 from model.calibrate import Pair, count_pairs, others_within, pairs_within
 from model.hard_groups import HardGroup
-from model.mistakes import UNEDITED, Alike
+from model.mistakes import UNEDITED
+from model.pairs import Alike
 from model.second_look import MIN_SCORE, STRICT, Thumbnail, second_look
 from model.spec import EncoderSpec
 

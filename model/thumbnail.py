@@ -15,8 +15,9 @@ from functools import cached_property, lru_cache
 import cv2  # noqa: TID251 - one of OpenCV's doors
 import numpy as np
 
-from model.grey import Grey, Pixels, blurred, halved, resized
+from model.grey import Grey, blurred, halved, resized
 from model.paper import is_framed_page, is_page, within_bars
+from model.pixels import Pixels
 from model.specks import without_specks
 
 Thumbnail = bytes

@@ -25,12 +25,12 @@ import numpy as np
 import numpy.typing as npt
 import torch  # noqa: TID251 - one of its doors
 
+from model.augment import MAIN
 from model.batch_edits import reduce
 from model.batches import Shelf, batch, nearest_of_shelf, neighbours, shelve, spread
 from model.calibrate import operating_distance
 from model.data import WORKERS, Picture, edited
 from model.documents import documents
-from model.evaluate import MAIN
 from model.graph import named, read_model, spec_of, weights_of
 from model.learner import Learner
 from model.network import SiameseEncoder, layout_of

@@ -23,13 +23,14 @@ from typing import Any
 
 import numpy as np
 
-from model.augment import FAMILIES, Pixels
+from model.augment import FAMILIES, MAIN
 from model.data import Picture, is_held_out
 from model.encoder import Encoder
-from model.evaluate import MAIN, EvaluateConfig, evaluate
+from model.evaluate import EvaluateConfig, evaluate
 from model.hard_groups import HardGroup, hard_groups
 from model.pairs import Looks
-from model.receipts import DRAWN
+from model.pixels import Pixels
+from model.receipts import DRAWN, RECEIPTS
 from model.second_look import MIN_SCORE, thumbnail
 from model.strangers import Judge, Part, Rule, View, by_side, confirmed_pairs, counted, looked_at, together
 from model.systems import System
@@ -42,9 +43,6 @@ STRENGTH = 1.0
 HEADS = ("gate", "look", "whole")
 COLUMNS = ("pairs", "within_radius", "confirmed", "rate", "at_most")
 LOOK_COLUMNS = ("looked_at", "confirmed", "rate", "at_most")
-
-RECEIPTS = 60
-"""Receipts, and invoices, that are drawn."""
 
 WIDE, NARROW = 34, 15
 
@@ -72,7 +70,7 @@ class WholeConfig:
     def plan(self) -> Plan:
         """Which copies are made."""
         most = max(self.counted, self.queries)
-        return Plan(tuple(FAMILIES), (STRENGTH,), self.queries, MAIN, most, self.workers)
+        return Plan(tuple(FAMILIES), (STRENGTH,), self.queries, tuple(MAIN), most, self.workers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +117,7 @@ def measure(
         parts, groups = _parts(judge, seen, tell), _groups(encoder, judge, pictures, originals, seen.references)
         recall = recall_of(rule, seen, config.queries, pool)
     names, sides = [picture.name for picture in pictures], [is_held_out(picture.name) for picture in pictures]
-    edited = len(seen.copies[MAIN[0]])
+    edited = len(seen.copies[next(iter(MAIN))])
     return {
         "fingerprint": encoder.spec.fingerprint,
         "radius": rule.radius,

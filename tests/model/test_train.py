@@ -21,12 +21,12 @@ import torch
 from torch.nn.functional import normalize
 
 from model import batch_edits
+from model.augment import MAIN
 from model.batch_edits import RELIGHTINGS, WILD, BatchEdit, EditMix, copies
 from model.batches import batch, hard_rows, nearest, nearest_of_shelf, neighbours, rows_of, shelve, spread
 from model.calibrate import nearest_pairs
 from model.cli import main
 from model.data import DRAWN, Picture, is_held_out
-from model.evaluate import MAIN
 from model.graph import read_model, spec_of, weights_of, write
 from model.learner import INPUT_SIZE, STATE, WEIGHTS, CentredLinear, CheckpointError
 from model.loss import Bank, LossConfig, info_nce, koleo, loss, pooled
