@@ -162,7 +162,7 @@ def test_others_are_asked_for_the_same_copies(encoder: Encoder, photos: Mapping[
 
 
 def test_measuring_without_data_says_where_it_looked(tmp_path: Path) -> None:
-    """The command names the place and the option."""
+    """An empty folder ends `whole` in a message with the place and the option that names another."""
     result = CliRunner().invoke(main, ["whole", "--data", str(tmp_path)])
     assert (result.exit_code, str(tmp_path) in result.stderr, "--data" in result.stderr) == (1, True, True)
 
