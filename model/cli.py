@@ -19,7 +19,8 @@ from pathlib import Path
 import click
 
 from model.calibrate import count_pairs, pictures_for
-from model.cli_measure import DATA, EXISTING, WORKERS, calibrate, evaluate, need, one_message, whole
+from model.cli_measure import calibrate, evaluate, whole
+from model.cli_options import DATA, EXISTING, WORKERS, need, one_message
 from model.data import select
 from model.spec import FLOAT32_WEIGHTS
 
