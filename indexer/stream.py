@@ -9,7 +9,6 @@ Both keep the order, hold a bounded number of items and of bytes, and let every 
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,6 +17,7 @@ from typing import Protocol, TypeVar
 
 from indexer.errors import ImageError
 from indexer.records import Outcome, Verdict
+from model.cores import usable_cores
 
 
 class Item(Protocol):
@@ -46,11 +46,6 @@ class Item(Protocol):
 
 A = TypeVar("A", bound=Item)
 B = TypeVar("B", bound=Item)
-
-
-def usable_cores() -> int:
-    """Return how many processor cores this process may use, which in a container are often not all."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image  # noqa: TID251 - training's door to Pillow
 
+from model.pixels import Pixels as Pixels  # noqa: PLC0414 - scripts take it from here
 from model.wild import (
     aspect,
     blur,
@@ -28,9 +29,6 @@ from model.wild import (
     strong_crop,
     upscale,
 )
-
-Pixels = npt.NDArray[np.uint8]
-"""RGB, uint8 of shape (H, W, 3)."""
 
 Edit = Callable[[Pixels, np.random.Generator, float], Pixels]
 """An edit: pixels, randomness, strength from 0 (none) to 1 (the whole range)."""
@@ -186,7 +184,7 @@ def combined(pixels: Pixels, rng: np.random.Generator, strength: float = 1.0) ->
 
 
 MAIN: Mapping[str, Edit] = {edit.__name__: edit for edit in (colour, zoom_crop, noise, combined)}
-"""The families that the product is made for."""
+"""The families that the product is made for; their copies are also compared with all other pictures."""
 
 WILD: Mapping[str, Edit] = {
     edit.__name__: edit

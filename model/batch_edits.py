@@ -1,10 +1,14 @@
 """
 The copy edits of `augment` as operations on whole batches, so that a GPU makes thousands of copies a second.
 
-A batch is float32 (B, 3, H, W) on the scale 0-255, on any device; B images of one size. A strength is a float or a
+A batch is float32 (B, 3, H, W) on the scale 0-255, on any device; B squashed squares of one size. Strengths are a
 tensor (B, 1, 1, 1), as in `augment`: 1 draws from the whole range in the docstring there, 0 changes nothing.
 All randomness comes from the generator, which must live on the batch's device.
-Two edits are likenesses only: hue is turned in YIQ, not HSV, and JPEG is a variant made beforehand (see batches).
+
+Some edits are likenesses only. Hue is turned in YIQ, not HSV; grey takes a random share of the colour; a batch is
+scaled down to one size, and up again; captions are strokes and no words, logos boxes and no discs; bars, turns and
+blur are those of the square, and what a turn leaves bare gets any colour; JPEG is a variant made beforehand (see
+batches). Enlarging, WebP, aspect, wider crops and screenshots have no edit here.
 """
 
 from __future__ import annotations
@@ -30,39 +34,39 @@ LARGEST_SIGMA = 30.0
 LARGEST_SHARE = 0.06
 
 
-def _draw(x_BCHW: Tensor, rng: Generator, low: float, high: float, channels: int = 1) -> Tensor:  # noqa: N803
+def _draw(x_BCHW: Tensor, rng: Generator, low: float, high: float, channels: int = 1) -> Tensor:
     """Draw evenly from *low* to *high* for each image, (B, channels, 1, 1)."""
     return torch.rand(len(x_BCHW), channels, 1, 1, generator=rng, device=x_BCHW.device) * (high - low) + low
 
 
-def _grey_of(x_BCHW: Tensor) -> Tensor:  # noqa: N803
+def _grey_of(x_BCHW: Tensor) -> Tensor:
     """Return the luma, (B, 1, H, W)."""
     weights = torch.tensor(TO_YIQ[0], device=x_BCHW.device)
     return torch.einsum("bchw,c->bhw", x_BCHW, weights)[:, None]
 
 
-def brightness(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:  # noqa: N803
+def brightness(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:
     """Multiply all values."""
     return x_BCHW * (1 + 0.5 * strength) ** _draw(x_BCHW, rng, -1, 1)
 
 
-def contrast(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:  # noqa: N803
+def contrast(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:
     """Stretch values about each image's mean."""
     mean = x_BCHW.mean((1, 2, 3), keepdim=True)
     return (x_BCHW - mean) * (1 + 0.5 * strength) ** _draw(x_BCHW, rng, -1, 1) + mean
 
 
-def gamma(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:  # noqa: N803
+def gamma(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:
     """Raise values (on 0-1) to a power."""
     return 255 * (x_BCHW / 255) ** (1 + 0.6 * strength) ** _draw(x_BCHW, rng, -1, 1)
 
 
-def saturation(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:  # noqa: N803
+def saturation(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:
     """Scale the distance from grey."""
     return torch.lerp(_grey_of(x_BCHW), x_BCHW, 1 + 0.7 * strength * _draw(x_BCHW, rng, -1, 1))
 
 
-def hue(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:  # noqa: N803
+def hue(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:
     """Turn the hue, in YIQ."""
     turn = (HUE_TURN * strength * _draw(x_BCHW, rng, -1, 1)).flatten()
     to_yiq = torch.tensor(TO_YIQ, device=x_BCHW.device)
@@ -71,12 +75,12 @@ def hue(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:  # noqa: N8
     return torch.einsum("bij,bjhw->bihw", torch.linalg.inv(to_yiq) @ spin @ to_yiq, x_BCHW)
 
 
-def white_balance(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:  # noqa: N803
+def white_balance(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:
     """Multiply each channel by a factor of its own."""
     return x_BCHW * (1 + 0.25 * strength) ** _draw(x_BCHW, rng, -1, 1, channels=3)
 
 
-def light_gradient(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:  # noqa: N803
+def light_gradient(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:
     """Multiply by a slope across the image at any angle."""
     angle, slope = _draw(x_BCHW, rng, 0, 2 * math.pi), 0.4 * strength * _draw(x_BCHW, rng, 0, 1)
     y = torch.linspace(-1, 1, x_BCHW.shape[2], device=x_BCHW.device)[:, None]
@@ -84,12 +88,12 @@ def light_gradient(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor: 
     return x_BCHW * (1 + slope * (x * angle.cos() + y * angle.sin()) / (angle.cos().abs() + angle.sin().abs()))
 
 
-def grey(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:  # noqa: N803
+def grey(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:
     """Take the colour away, wholly or in part: by a share of 0 to 1."""
     return torch.lerp(x_BCHW, _grey_of(x_BCHW), strength * _draw(x_BCHW, rng, 0, 1) ** 0.5)
 
 
-def zoom_crop(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:  # noqa: N803
+def zoom_crop(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:
     """Enlarge by 100-150 % and keep a window of the first size at a random place."""
     count, _, height, width = x_BCHW.shape
     share = 1 / (1 + 0.5 * strength * _draw(x_BCHW, rng, 0, 1))
@@ -100,7 +104,7 @@ def zoom_crop(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:  # no
     return F.grid_sample(x_BCHW, places, mode="bicubic", padding_mode="border", align_corners=False)
 
 
-def salt_and_pepper(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:  # noqa: N803
+def salt_and_pepper(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:
     """Turn 0-6 % of the pixels black or white."""
     count, _, height, width = x_BCHW.shape
     dice = torch.rand(count, 1, height, width, generator=rng, device=x_BCHW.device)
@@ -108,20 +112,20 @@ def salt_and_pepper(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:
     return torch.where(dice < share, 255 * (dice < share / 2).to(x_BCHW.dtype), x_BCHW)
 
 
-def gaussian_noise(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:  # noqa: N803
+def gaussian_noise(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:
     """Add normal noise of sigma 0-30."""
     sigma = LARGEST_SIGMA * strength * _draw(x_BCHW, rng, 0, 1)
     return x_BCHW + sigma * torch.randn(x_BCHW.shape, generator=rng, device=x_BCHW.device)
 
 
-def rescale(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:  # noqa: N803
+def rescale(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:
     """Scale down to 50-100 % and up again; one size for the batch."""
     share = 1 - 0.5 * float(strength.max()) * float(torch.rand((), generator=rng, device=x_BCHW.device))
     small = F.interpolate(x_BCHW, scale_factor=share, mode="bilinear", antialias=True)
     return F.interpolate(small, x_BCHW.shape[2:], mode="bilinear")
 
 
-def _softened(x_BCHW: Tensor, sigma_B: Tensor, half: int = 6) -> Tensor:  # noqa: N803
+def _softened(x_BCHW: Tensor, sigma_B: Tensor, half: int = 6) -> Tensor:
     """Blur each image by a Gaussian of its own sigma, in pixels."""
     offsets = torch.arange(-half, half + 1, device=x_BCHW.device)
     weights = torch.exp(-((offsets / sigma_B[:, None].clamp(min=0.1)) ** 2) / 2)
@@ -131,24 +135,24 @@ def _softened(x_BCHW: Tensor, sigma_B: Tensor, half: int = 6) -> Tensor:  # noqa
     return soft.view(x_BCHW.shape)
 
 
-def blur(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:  # noqa: N803
+def blur(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:
     """Blur by a Gaussian of sigma 0-1 % of the side."""
     return _softened(x_BCHW, (0.01 * x_BCHW.shape[2] * strength * _draw(x_BCHW, rng, 0, 1)).flatten())
 
 
-def sharpen(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:  # noqa: N803
+def sharpen(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:
     """Add 0-200 % of the difference to a blurred image."""
     soft = _softened(x_BCHW, torch.full((len(x_BCHW),), 2.0, device=x_BCHW.device))
     return x_BCHW + 2 * strength * _draw(x_BCHW, rng, 0, 1) * (x_BCHW - soft)
 
 
-def _shades(x_BCHW: Tensor, rng: Generator) -> Tensor:  # noqa: N803
+def _shades(x_BCHW: Tensor, rng: Generator) -> Tensor:
     """Draw black, white or any colour for each image, (B, 3, 1, 1)."""
     one = 255 * (_draw(x_BCHW, rng, 0, 1) < 0.5).to(x_BCHW.dtype)
     return torch.where(_draw(x_BCHW, rng, 0, 1) < 2 / 3, one, _draw(x_BCHW, rng, 0, 255, channels=3))
 
 
-def _placed(x_BCHW: Tensor, window_B23: Tensor, rng: Generator) -> Tensor:  # noqa: N803
+def _placed(x_BCHW: Tensor, window_B23: Tensor, rng: Generator) -> Tensor:
     """Sample images through affine windows; what lies outside gets one shade."""
     places = F.affine_grid(window_B23, list(x_BCHW.shape), align_corners=False)
     inside = (places.abs() <= 1).all(3)[:, None]
@@ -156,7 +160,7 @@ def _placed(x_BCHW: Tensor, window_B23: Tensor, rng: Generator) -> Tensor:  # no
     return torch.where(inside, seen, _shades(x_BCHW, rng))
 
 
-def border(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:  # noqa: N803
+def border(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:
     """Add plain bars of 0-10 % of the sides (seen in the square): left and right, above and below, or all round."""
     bars = 1 + 0.2 * strength * _draw(x_BCHW, rng, 0, 1, channels=2)
     kept = torch.tensor(((1, 0), (0, 1), (1, 1)), device=x_BCHW.device)
@@ -166,7 +170,7 @@ def border(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:  # noqa:
     return _placed(x_BCHW, window, rng)
 
 
-def rotate(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:  # noqa: N803
+def rotate(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:
     """Turn by -5 to 5 degrees; the corners get one shade."""
     angle = (math.radians(5) * strength * _draw(x_BCHW, rng, -1, 1)).flatten()
     window = torch.zeros(len(x_BCHW), 2, 3, device=x_BCHW.device)
@@ -175,7 +179,7 @@ def rotate(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:  # noqa:
     return _placed(x_BCHW, window, rng)
 
 
-def _box(x_BCHW: Tensor, rng: Generator, height: Tensor, width: Tensor) -> Tensor:  # noqa: N803
+def _box(x_BCHW: Tensor, rng: Generator, height: Tensor, width: Tensor) -> Tensor:
     """Draw a place for a box of *height* x *width* (shares of the side, (B, 1, 1, 1)); bool (B, 1, H, W)."""
     top, left = (_draw(x_BCHW, rng, 0, 1) * (1 - side) for side in (height, width))
     y = torch.linspace(0, 1, x_BCHW.shape[2], device=x_BCHW.device)[:, None]
@@ -183,7 +187,7 @@ def _box(x_BCHW: Tensor, rng: Generator, height: Tensor, width: Tensor) -> Tenso
     return (y >= top) & (y <= top + height) & (x >= left) & (x <= left + width)
 
 
-def caption(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:  # noqa: N803
+def caption(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:
     """Lay a line of letter-like strokes, up to 12 % of the height; every other one on a bar of its own colour."""
     height = 0.12 * strength * _draw(x_BCHW, rng, 0.3, 1)
     line = _box(x_BCHW, rng, height, _draw(x_BCHW, rng, 0.3, 1))
@@ -196,13 +200,13 @@ def caption(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:  # noqa
     return torch.where(line & strokes, ink, barred)
 
 
-def overlay(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:  # noqa: N803
+def overlay(x_BCHW: Tensor, rng: Generator, strength: Tensor) -> Tensor:
     """Lay a box, up to 25 % of the side and 50-100 % opaque, with a smaller one in it, on any place."""
     side = 0.25 * strength * _draw(x_BCHW, rng, 0.3, 1)
     opaque = _draw(x_BCHW, rng, 0.5, 1)
     for share in (1.0, 0.5):
         logo = _box(x_BCHW, rng, side * share, side * share)
-        x_BCHW = torch.where(logo, torch.lerp(x_BCHW, _shades(x_BCHW, rng), opaque), x_BCHW)  # noqa: N806
+        x_BCHW = torch.where(logo, torch.lerp(x_BCHW, _shades(x_BCHW, rng), opaque), x_BCHW)
     return x_BCHW
 
 
@@ -236,7 +240,7 @@ class EditMix:
     jpeg: float = 0.15
 
 
-def _apply(x_BCHW: Tensor, rows: Tensor, edit: BatchEdit, rng: Generator, strength: Tensor) -> Tensor:  # noqa: N803
+def _apply(x_BCHW: Tensor, rows: Tensor, edit: BatchEdit, rng: Generator, strength: Tensor) -> Tensor:
     """Return the batch with those images edited whose bit in *rows*, (B,), is set; values stay on 0-255."""
     chosen = rows.nonzero().flatten()
     if len(chosen) == 0:
@@ -245,29 +249,29 @@ def _apply(x_BCHW: Tensor, rows: Tensor, edit: BatchEdit, rng: Generator, streng
     return x_BCHW.index_copy(0, chosen, edited)
 
 
-def relight(x_BCHW: Tensor, rows: Tensor, rng: Generator, strength: Tensor) -> Tensor:  # noqa: N803
+def relight(x_BCHW: Tensor, rows: Tensor, rng: Generator, strength: Tensor) -> Tensor:
     """Apply two or three of the relightings to the images in *rows*; their order is one for the batch."""
     dice = torch.rand(len(x_BCHW), len(RELIGHTINGS), generator=rng, device=x_BCHW.device)
     drawn = dice.argsort(1).argsort(1) < torch.randint(2, 4, (len(x_BCHW), 1), generator=rng, device=x_BCHW.device)
     for index in torch.randperm(len(RELIGHTINGS), generator=rng, device=x_BCHW.device).tolist():
-        x_BCHW = _apply(x_BCHW, rows & drawn[:, index], RELIGHTINGS[index], rng, strength)  # noqa: N806
+        x_BCHW = _apply(x_BCHW, rows & drawn[:, index], RELIGHTINGS[index], rng, strength)
     return x_BCHW
 
 
-def copies(x_BCHW: Tensor, rng: Generator, strength: float, mix: EditMix) -> Tensor:  # noqa: N803
+def copies(x_BCHW: Tensor, rng: Generator, strength: float, mix: EditMix) -> Tensor:
     """Return an edited copy of each image: a kind drawn from *mix*, at *strength*."""
     full = torch.full((len(x_BCHW), 1, 1, 1), strength, device=x_BCHW.device)
     shares = (mix.colour, mix.zoom, mix.noise, mix.combined, mix.grey, mix.wild)
     colour_, zoom, noise, combined, grey_, wild_ = _kinds(len(x_BCHW), shares, rng)
     both = torch.rand(len(x_BCHW), generator=rng, device=x_BCHW.device) < 0.5
-    x_BCHW = relight(x_BCHW, colour_ | combined | (wild_ & both), rng, full)  # noqa: N806
-    x_BCHW = _apply(x_BCHW, grey_, grey, rng, full)  # noqa: N806
+    x_BCHW = relight(x_BCHW, colour_ | combined | (wild_ & both), rng, full)
+    x_BCHW = _apply(x_BCHW, grey_, grey, rng, full)
     which = torch.randint(len(WILD), (len(x_BCHW),), generator=rng, device=x_BCHW.device)
     for index, edit in enumerate(WILD):
-        x_BCHW = _apply(x_BCHW, wild_ & (which == index), edit, rng, full)  # noqa: N806
-    x_BCHW = _apply(x_BCHW, zoom | combined, zoom_crop, rng, full)  # noqa: N806
+        x_BCHW = _apply(x_BCHW, wild_ & (which == index), edit, rng, full)
+    x_BCHW = _apply(x_BCHW, zoom | combined, zoom_crop, rng, full)
     salted = torch.rand(len(x_BCHW), generator=rng, device=x_BCHW.device) < 0.5
-    x_BCHW = _apply(x_BCHW, (noise | combined) & salted, salt_and_pepper, rng, full)  # noqa: N806
+    x_BCHW = _apply(x_BCHW, (noise | combined) & salted, salt_and_pepper, rng, full)
     return _apply(x_BCHW, (noise | combined) & ~salted, gaussian_noise, rng, full)
 
 
@@ -278,18 +282,18 @@ def _kinds(count: int, shares: Sequence[float], rng: Generator) -> Tensor:
     return kind == torch.arange(len(shares), device=rng.device)[:, None]
 
 
-def reduce(x_BCHW: Tensor, size: int) -> Tensor:  # noqa: N803
+def reduce(x_BCHW: Tensor, size: int) -> Tensor:
     """Return the batch, of squares, at the network's input size, (B, 3, size, size), as SMOOTH does."""
     whole = x_BCHW.shape[-1]
     while x_BCHW.shape[-1] >= 2 * size:
-        x_BCHW = F.avg_pool2d(x_BCHW, 2).add(0.5).floor()  # noqa: N806 - as OpenCV rounds a half
+        x_BCHW = F.avg_pool2d(x_BCHW, 2).add(0.5).floor()
     side = x_BCHW.shape[-1]
     for axis in (-1, -2):
-        x_BCHW = _mixed(x_BCHW, axis, softening(side / size, side / whole))  # noqa: N806
+        x_BCHW = _mixed(x_BCHW, axis, softening(side / size, side / whole))
     return F.interpolate(x_BCHW.round(), (size, size), mode="bilinear").round().clamp(0, 255)
 
 
-def _mixed(x_BCHW: Tensor, axis: int, weights: npt.NDArray[np.float32]) -> Tensor:  # noqa: N803
+def _mixed(x_BCHW: Tensor, axis: int, weights: npt.NDArray[np.float32]) -> Tensor:
     """Return the batch with its rows or columns mixed with their neighbours by *weights*, (3,), even ones."""
     beside, own, _ = weights.tolist()
     if beside == 0:

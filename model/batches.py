@@ -8,7 +8,7 @@ All pictures lie squashed to one size, each as it is and re-saved as JPEG, on th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -20,13 +20,10 @@ from torch import Generator, Tensor  # noqa: TID251 - as above
 from model.augment import jpeg
 from model.batch_edits import copies, reduce
 from model.data import Picture, name_hash
-from model.pairs import HASH_BITS_ALIKE, Looks, perceptual_hash, thumbnail
+from model.pairs import HASH_BITS_ALIKE, Alike, Looks, perceptual_hash, plain_thumbnail
 from model.preprocess import SMOOTH, to_square
 from model.recipes import TrainConfig
 from model.vary import vary
-
-Alike = Callable[[int, int], bool]
-"""Tells whether two pictures, by index, are near-copies."""
 
 CHUNK = 1024
 """Rows of all pairs at a time."""
@@ -86,7 +83,7 @@ def _shelve_one(
     resaved = jpeg(plain, np.random.default_rng(name_hash(pictures[row].name)))
     for variant, image in enumerate((plain, resaved)):
         pixels[row, variant] = to_square(image, pixels.shape[-1], SMOOTH).transpose(2, 0, 1)
-    return perceptual_hash(plain), thumbnail(plain)
+    return perceptual_hash(plain), plain_thumbnail(plain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +100,7 @@ class Neighbours:
     hard: Tensor
 
 
-def nearest(rows_PD: Tensor, count: int) -> Tensor:  # noqa: N803
+def nearest(rows_PD: Tensor, count: int) -> Tensor:
     """Return the *count* nearest pairs of unit descriptors, int64 (count, 2), nearest first."""
     likeness, pairs = rows_PD.new_empty(0), torch.empty(0, 2, dtype=torch.int64, device=rows_PD.device)
     for start in range(0, len(rows_PD), CHUNK):
@@ -116,7 +113,7 @@ def nearest(rows_PD: Tensor, count: int) -> Tensor:  # noqa: N803
     return pairs[likeness > -torch.inf]
 
 
-def nearest_of_shelf(rows_PD: Tensor, looks: Looks, count: int) -> Tensor:  # noqa: N803
+def nearest_of_shelf(rows_PD: Tensor, looks: Looks, count: int) -> Tensor:
     """
     Return the *count* nearest pairs of the pictures of a shelf by their unit descriptors, as `nearest` does.
 

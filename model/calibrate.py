@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model.pairs import Looks
+from model.tail import TooFewPairsError
 
 BLOCK = 512
 """Rows of the distance matrix at a time."""
@@ -36,6 +37,11 @@ class Pair:
 def count_pairs(pictures: int) -> int:
     """Return how many pairs *pictures* make."""
     return pictures * (pictures - 1) // 2
+
+
+def pictures_for(target: float) -> int:
+    """Return how many pictures make so many pairs that *target*, a rate per pair, of them is one pair at least."""
+    return math.ceil((1 + math.sqrt(1 + 8 / target)) / 2)
 
 
 def squared_distances(queries: npt.NDArray[np.float32], references: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
@@ -126,14 +132,19 @@ def operating_distance(descriptors: npt.NDArray[np.float32], looks: Looks, targe
     """
     Return the largest distance below which at most *target* of all pairs of different pictures lie.
 
-    With N pictures the rate is counted over N (N - 1) / 2 pairs; it needs 1 / *target* of them to mean anything.
+    With N pictures the rate is counted over N (N - 1) / 2 pairs; with fewer than `pictures_for` it is the distance of
+    the nearest pair, whatever the target.
+
+    Raises:
+        TooFewPairsError: nearly all pairs that are near are near-copies, or there is no pair.
     """
     allowed = int(count_pairs(len(descriptors)) * target)
     for listed in (64 * (allowed + 1), 4096 * (allowed + 1)):
         found = different(nearest_pairs(descriptors, listed), looks, allowed + 1)
         if len(found) > allowed:
             return found[allowed].distance
-    raise ValueError("nearly all near pairs are near-copies: bring more different pictures")
+    told = f"of {len(descriptors):,} pictures nearly all that are near each other are near-copies"
+    raise TooFewPairsError(f"{told}: bring more different pictures, with --data")
 
 
 def scale_for(descriptors: npt.NDArray[np.float32], looks: Looks, *, target: float, radius: float) -> float:

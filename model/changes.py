@@ -22,37 +22,37 @@ from model.regions import BOXES, CAPTIONS
 from model.thumbnail import REGIONS
 
 APART = 20.0
-"""Grey levels by which a spot differs at least, once the light is evened out;"""
+"""Grey levels by which a spot differs in the two pictures at least, once their light is evened out."""
 
 NOISES = 4.0
-"""and so many times as much as half of the picture does."""
+"""A spot differs by this many times the noise at least; the noise is told by the median difference of all pixels."""
 
 STEP = 0.7
-"""A border is sharp where the pictures come to differ by such a share of that at once,"""
+"""A spot's border is sharp where the pictures' steps across it differ by this share of what makes a spot at least."""
 
 ONE_SIDED = 0.35
-"""and in one picture only, where the step in the other one is at most such a share of the difference."""
+"""A sharp border is in one picture only where the other's step is at most this share of the steps' difference."""
 
 OUTLINED = 0.5
-"""Share of a spot's border that is sharp at least, and share of the sharp part that is in one picture only."""
+"""A spot counts when this share of its border is sharp, and this share of the sharp part in one picture only."""
 
 CLEARLY = 0.7
-"""Share of that part which is in the same picture, where that is the one that shows something."""
+"""A spot is one picture's own when more than this share of its one-sided border is a step in that picture."""
 
 BOTH = 0.002
-"""Both pictures show what the other one lacks where that takes so large a share of either at least."""
+"""Both pictures show what the other one lacks when the spots of each take more than this share of the picture."""
 
 STRICT = 0.001
-"""A strict second look takes no pictures for the same of which a larger share shows in one only."""
+"""A strict second look confirms no two pictures of which a larger share than this shows in one only."""
 
 CAPTION = 0.8
-"""Spots of which so large a share lies in one band may be a caption, whose bar shows less than what it hides,"""
+"""Spots may be a caption when this share of them lies in one band of regions: its bar hides more than it shows."""
 
 SMALL = 0.95
-"""unless so large a share lies in one box: a caption is longer than that."""
+"""Spots are no caption when this share of them lies in one box of regions: a caption is longer than a box."""
 
 LONG = 3
-"""Columns of regions from the first to the last that a letter or word takes, but no thing that moved."""
+"""Spots may be a caption when their first and last columns of regions are this far apart: a thing is less wide."""
 
 NEAR = 5
 """Pixels along each side of the square in which a border's two sides are averaged."""
@@ -61,9 +61,11 @@ EDGE = 2
 """Pixels along each edge that do not count: two pictures seldom end at the very same place."""
 
 INSIDE = slice(EDGE, -EDGE), slice(EDGE, -EDGE)
-"""What is left."""
+"""All of a picture but its edges, which are EDGE pixels wide."""
 
-Mask = npt.NDArray[np.uint8]
+Bits = npt.NDArray[np.uint8]
+"""0 or 1 for each pixel, as OpenCV takes it."""
+
 Numbers = npt.NDArray[np.float64]
 
 DOT = np.ones((3, 3), np.uint8)
@@ -103,11 +105,11 @@ def changes(window: Grey, placed: Grey) -> Changes:
     return _told(spots)
 
 
-def _dots(apart: Grey, limit: float) -> Mask:
+def _dots(apart: Grey, limit: float) -> Bits:
     """Return where *apart* is more than *limit*, spots of at least a DOT, off the edges."""
-    mask: Mask = np.zeros(apart.shape, np.uint8)
+    mask: Bits = np.zeros(apart.shape, np.uint8)
     mask[INSIDE] = apart[INSIDE] > limit
-    opened: Mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, DOT)
+    opened: Bits = cv2.morphologyEx(mask, cv2.MORPH_OPEN, DOT)
     return opened
 
 
@@ -140,7 +142,7 @@ def _extent(side: Numbers) -> tuple[int, int]:
     return int(columns[0]), int(columns[-1])
 
 
-def _spots(window: Grey, lit: Grey, mask: Mask, same: Mask, limit: float) -> Numbers:
+def _spots(window: Grey, lit: Grey, mask: Bits, same: Bits, limit: float) -> Numbers:
     """
     Return the outlined spots of *mask*, where *window* is lighter than *lit*, (N, 2 + REGIONS * REGIONS).
 
@@ -170,7 +172,7 @@ def _by_region(labels: npt.NDArray[np.int32], count: int) -> Numbers:
     return np.bincount(places.ravel(), minlength=count * REGIONS * REGIONS).reshape(count, -1) / labels.size
 
 
-def _mean(image: npt.NDArray[np.float32] | Mask) -> Grey:
+def _mean(image: npt.NDArray[np.float32] | Bits) -> Grey:
     """Return the mean around each pixel."""
     mean: Grey = cv2.blur(image.astype(np.float32), (NEAR, NEAR))
     return mean

@@ -18,9 +18,11 @@ from pathlib import Path
 
 import click
 
-from model.cli_measure import DATA, EXISTING, WORKERS, calibrate, evaluate, need, whole
-from model.data import DataMissingError, select
-from model.spec import FLOAT32_WEIGHTS, EncoderLoadError
+from model.calibrate import count_pairs, pictures_for
+from model.cli_measure import calibrate, evaluate, whole
+from model.cli_options import DATA, EXISTING, WORKERS, need, one_message
+from model.data import select
+from model.spec import FLOAT32_WEIGHTS
 
 WEIGHTS = click.option(
     "--weights",
@@ -48,6 +50,7 @@ def main() -> None:
     multiple=True,
     help="The weights.pt of a training run, or an encoder's file, in place of a recipe; of several, the mean.",
 )
+@one_message
 def export(  # noqa: PLR0913, PLR0917 - one parameter an option
     data: tuple[Path, ...],
     weights: Path,
@@ -59,18 +62,27 @@ def export(  # noqa: PLR0913, PLR0917 - one parameter an option
 ) -> None:
     """Write the weights file: trunk, linear step, calibrated scale."""
     need("torch", "export")
-    from model.export import RECIPES, WeightsError  # noqa: PLC0415 - evaluate works without torch
+    from model.export import RECIPES  # noqa: PLC0415 - evaluate works without torch
     from model.export import export as make  # noqa: PLC0415
 
-    try:
-        fitting = select(data, held_out=False, at_most=pictures)
-        measuring = select(data, held_out=True, at_most=held_out)
-        config = replace(RECIPES["trained" if trained else recipe](), workers=workers)
-        spec = make(weights, fitting, measuring, config, trained)
-    except (DataMissingError, WeightsError) as error:
-        raise click.ClickException(str(error)) from error
+    fitting = select(data, held_out=False, at_most=pictures)
+    measuring = select(data, held_out=True, at_most=held_out)
+    config = replace(RECIPES["trained" if trained else recipe](), workers=workers)
+    _warn_of_few(len(measuring), config.target)
+    spec = make(weights, fitting, measuring, config, trained)
     click.echo(f"{weights}: {spec.fingerprint}, s = {spec.scale:.6f}, {weights.stat().st_size:,} bytes")
     click.echo(f"fitted on {len(fitting):,} pictures, calibrated on {len(measuring):,} held-out ones")
+
+
+def _warn_of_few(pictures: int, target: float) -> None:
+    """Say so where too few held-out *pictures* make the *target* a guess from one pair."""
+    needed = pictures_for(target)
+    if pictures < needed:
+        click.echo(
+            f"s is set from the nearest pair alone: {pictures:,} held-out ones make {count_pairs(pictures):,} pairs, "
+            f"too few for {target:g} of them to be one; bring {needed:,}, or set s by calibrate --write",
+            err=True,
+        )
 
 
 @main.command()
@@ -80,25 +92,23 @@ def export(  # noqa: PLR0913, PLR0917 - one parameter an option
 @click.option("--start", type=EXISTING, default=FLOAT32_WEIGHTS, help="Begin here.  [default: the encoder in float32]")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in --out.")
 @click.option("--until", type=click.IntRange(1), help="Leave off after this many steps, to be resumed.")
+@one_message
 def train(  # noqa: PLR0913, PLR0917 - one parameter an option
     data: tuple[Path, ...], recipe: str, out: Path, start: Path, resume: bool, until: int | None
 ) -> None:
     """Train the whole encoder; the held-out quarter of the data only measures."""
     need("torch", "train")
-    from model.recipes import RECIPES  # noqa: PLC0415 - evaluate works without torch
+    from model.learner import checkpoint_in  # noqa: PLC0415 - evaluate works without torch
+    from model.recipes import RECIPES  # noqa: PLC0415
     from model.train import Run  # noqa: PLC0415
     from model.train import train as learn  # noqa: PLC0415
 
     config = RECIPES[recipe]()
-    try:
-        fitting = select(data, held_out=False, at_most=config.at_most)
-        measuring = select(data, held_out=True, at_most=config.references)
-    except DataMissingError as error:
-        raise click.ClickException(str(error)) from error
-    try:
-        learn(Run(start, out, resume, until, partial(click.echo, err=True)), fitting, measuring, config)
-    except EncoderLoadError as error:
-        raise click.ClickException(f"cannot begin from {start}: {error}") from error
+    if resume:
+        checkpoint_in(out)  # before pictures are read
+    fitting = select(data, held_out=False, at_most=config.at_most)
+    measuring = select(data, held_out=True, at_most=config.references)
+    learn(Run(start, out, resume, until, partial(click.echo, err=True)), fitting, measuring, config)
 
 
 @main.command()
@@ -106,17 +116,13 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter an option
 @click.option("--weights", type=EXISTING, default=FLOAT32_WEIGHTS, help="To copy.  [default: the encoder in float32]")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The int8 file.")
 @click.option("--pictures", type=click.IntRange(1), default=200, show_default=True, help="To take the ranges from.")
+@one_message
 def quantize(data: tuple[Path, ...], weights: Path, out: Path, pictures: int) -> None:
     """Write an int8 copy of a weights file; calibrate and evaluate it before use."""
     need("onnx", "quantize")
     from model.quantize import quantize as convert  # noqa: PLC0415 - evaluate works without onnx
 
-    try:
-        spec = convert(weights, out, select(data, held_out=False, at_most=pictures))
-    except DataMissingError as error:
-        raise click.ClickException(str(error)) from error
-    except EncoderLoadError as error:
-        raise click.ClickException(f"cannot copy {weights}: {error}") from error
+    spec = convert(weights, out, select(data, held_out=False, at_most=pictures))
     click.echo(f"{out}: {spec.fingerprint}, {out.stat().st_size:,} bytes; its scale is not calibrated yet")
 
 

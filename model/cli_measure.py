@@ -13,16 +13,28 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from model.data import DEFAULT_DATA, DataMissingError, Picture, select
-from model.extras import how_to_install
-from model.spec import DEFAULT_RADIUS, SHIPPED_WEIGHTS, EncoderLoadError, EncoderSpec
+from model.cli_options import (
+    DATA,
+    EVERY,
+    EXISTING,
+    FILE,
+    JSON,
+    PICTURE,
+    SHARE,
+    SSCD,
+    TELL,
+    WEIGHTS,
+    WORKERS,
+    need,
+    one_message,
+)
+from model.data import Picture, select
+from model.spec import DEFAULT_RADIUS, EncoderSpec
 
 if TYPE_CHECKING:
     from model.operating import Calibration
@@ -30,37 +42,6 @@ if TYPE_CHECKING:
 
 SHORT_SIDE = 320
 """Pixels to which the shorter side of a user's own pictures is reduced: 4,500 of them take 2 GB of memory."""
-
-DATA = click.option(
-    "--data",
-    "data",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    default=[DEFAULT_DATA],
-    show_default=True,
-    help="A folder of pictures or tar files, or a tar file; may be given more than once.",
-)
-EXISTING = click.Path(path_type=Path, dir_okay=False, exists=True)
-FILE = click.Path(path_type=Path, dir_okay=False)
-WEIGHTS = click.option(
-    "--weights", type=EXISTING, default=SHIPPED_WEIGHTS, help="The weights file.  [default: the shipped one]"
-)
-WORKERS = click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Threads.")
-PICTURE = click.option("--picture", type=FILE, help="Also draw it to this PNG or SVG file.")
-JSON = click.option("--json", "target", type=FILE, help="Also write a JSON file.")
-SSCD = click.option(
-    "--sscd", type=click.Path(path_type=Path, file_okay=False, exists=True), help="An unzipped wheel of SSCD."
-)
-EVERY = click.option("--all", "every", is_flag=True, help="Take both sides of the split.")
-SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
-EXTRAS = {"matplotlib": "plots", "onnx": "train", "torch": "train"}  # what brings a package
-TELL = partial(click.echo, err=True, nl=False)
-
-
-def need(package: str, what: str) -> None:
-    """Refuse *what*, an option, a file or a command, before any work where *package* is missing."""
-    if find_spec(package) is None:
-        raise click.ClickException(f"{what} needs {package}: {how_to_install(EXTRAS[package])}")
 
 
 def _write_json(path: Path | None, figures: dict[str, Any]) -> None:
@@ -84,6 +65,7 @@ def _write_json(path: Path | None, figures: dict[str, Any]) -> None:
 @click.option("--peers/--no-peers", default=True, show_default=True, help="Measure the peers that are installed.")
 @PICTURE
 @JSON
+@one_message
 def evaluate(  # noqa: PLR0913 - one parameter an option
     *,
     data: tuple[Path, ...],
@@ -112,17 +94,14 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
 
     if picture is not None:
         need("matplotlib", "--picture")
-    try:
-        named = {"encoder": weights} | ({"start": start} if start else {})
-        systems: list[System] = [EncoderSystem(name, path, workers) for name, path in named.items()]
-        others, skipped = _peers(sscd, workers) if peers else ([], {})
-        pictures = select(data, held_out=None if every else True, at_most=references)
-    except (DataMissingError, EncoderLoadError) as error:
-        raise click.ClickException(str(error)) from error
+    named = {"encoder": weights} | ({"start": start} if start else {})
+    systems: list[System] = [EncoderSystem(name, path, workers) for name, path in named.items()]
+    others, skipped = _peers(sscd, workers) if peers else ([], {})
+    pictures = select(data, held_out=None if every else True, at_most=references)
     config = EvaluateConfig(workers=workers, **how)
     figures = measure([*systems, *others], pictures, read_originals(data), config, TELL) | {"skipped": skipped}
-    _write_json(target, figures)
     click.echo(as_text(figures))
+    _write_json(target, figures)
     if picture is not None:
         from model.plots import draw_recall  # noqa: PLC0415 - needs matplotlib
 
@@ -151,6 +130,7 @@ def _peers(sscd: Path | None, workers: int) -> tuple[list[System], dict[str, str
 @click.option("--write", "out", type=FILE, help="Write the weights with the scale that makes 0.01 the radius.")
 @PICTURE
 @JSON
+@one_message
 def calibrate(  # noqa: PLR0913 - one parameter an option
     *,
     data: tuple[Path, ...],
@@ -174,24 +154,19 @@ def calibrate(  # noqa: PLR0913 - one parameter an option
     from model.operating import CalibrateConfig, advice, as_json, as_text  # noqa: PLC0415 - so that --help is quick
     from model.operating import calibrate as measure  # noqa: PLC0415
     from model.systems import EncoderSystem  # noqa: PLC0415
-    from model.tail import TooFewPairsError  # noqa: PLC0415
 
     for wanted, package in ((picture, "matplotlib"), (out, "onnx")):
         if wanted is not None:
             need(package, str(wanted))
     config = CalibrateConfig(target=rate, **how)
     held_out, short_side = (None, SHORT_SIDE) if whole else (True, None)
-    try:
-        system = EncoderSystem("encoder", weights, config.workers)
-        chosen = select(data, held_out=held_out, at_most=pictures, short_side=short_side)
-        found = measure(system, chosen, config, TELL)
-        written = None if out is None else _rewritten(weights, out, found.radius, found.inner)
-    except (DataMissingError, EncoderLoadError, TooFewPairsError) as error:
-        raise click.ClickException(str(error)) from error
-    own = system.spec
+    system = EncoderSystem("encoder", weights, config.workers)
+    chosen = select(data, held_out=held_out, at_most=pictures, short_side=short_side)
+    found, own = measure(system, chosen, config, TELL), system.spec
+    click.echo(f"{own.fingerprint}, s = {own.scale:.6f}\n{as_text(found)}")
+    written = None if out is None else _rewritten(weights, out, found.radius, found.inner)
     about = {"fingerprint": own.fingerprint, "scale": own.scale}
     _write_json(target, about | as_json(found) | {"written": written and asdict(written)})
-    click.echo(f"{own.fingerprint}, s = {own.scale:.6f}\n{as_text(found)}")
     click.echo(_about_written(own, found.radius, out, written) if written else advice(found, own.radius))
     if picture is not None:
         _draw_calibration(picture, weights, chosen, found)
@@ -248,6 +223,7 @@ def _about_written(spec: EncoderSpec, distance: float, out: Path | None, written
 @click.option("--sheets", type=click.Path(path_type=Path, file_okay=False), help="Draw confirmed pairs to this folder.")
 @PICTURE
 @JSON
+@one_message
 def whole(  # noqa: PLR0913 - one parameter an option
     *,
     data: tuple[Path, ...],
@@ -277,17 +253,14 @@ def whole(  # noqa: PLR0913 - one parameter an option
         if wanted is not None:
             need("matplotlib", option)
     config = WholeConfig(**how)
-    try:
-        encoder = load_encoder(weights, device="cpu")
-        systems = [EncoderSystem("radius", weights, config.workers), *_peers(sscd, config.workers)[0]] if peers else []
-        chosen = select(data, held_out=None if every else True, at_most=references)
-    except (DataMissingError, EncoderLoadError) as error:
-        raise click.ClickException(str(error)) from error
+    encoder = load_encoder(weights, device="cpu")
+    systems = [EncoderSystem("radius", weights, config.workers), *_peers(sscd, config.workers)[0]] if peers else []
+    chosen = select(data, held_out=None if every else True, at_most=references)
     figures = measure(encoder, chosen, read_originals(data), config, TELL)
     if peers:
         figures["beside"] = beside(systems, chosen, figures, config, TELL)
-    _write_json(target, figures)
     click.echo(as_text(figures))
+    _write_json(target, figures)
     if picture is not None:
         from model.plots import draw_whole  # noqa: PLC0415 - needs matplotlib
 

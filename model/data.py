@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-import os
 import tarfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby, islice
@@ -22,8 +22,11 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from model.augment import FAMILIES, Pixels
+from model.augment import FAMILIES
+from model.cores import usable_cores
 from model.decode import DecodeError, decode_image
+from model.errors import ModelError
+from model.pixels import Pixels
 from model.preprocess import reduced
 
 DEFAULT_DATA = Path("../shared/data/train")
@@ -31,22 +34,22 @@ DEFAULT_DATA = Path("../shared/data/train")
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 
-WORKERS = os.cpu_count() or 1
+WORKERS = usable_cores()
 """Threads that decode and prepare pictures."""
 
 AT_ONCE = 64
 """Files that are read before they are decoded."""
 
 HELD_OUT_OF = 4
-"""One picture in so many is held out: never fitted on, only measured with."""
+"""One picture in this many is held out: never fitted on, only measured with."""
 
 
 DRAWN = "documents"
 """The source of pictures that a run draws itself (see documents)."""
 
 
-class DataMissingError(Exception):
-    """There are no pictures at the given place; the message says what to do."""
+class DataMissingError(ModelError):
+    """There are no pictures at the given place, or they cannot be read; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,7 @@ def select(
     thousand stay in memory.
 
     Raises:
-        DataMissingError: there is none.
+        DataMissingError: there is none, or a tar file is damaged.
     """
     offers = (offer for offer in _offers(places) if held_out is None or is_held_out(offer.name) == held_out)
     chosen = heapq.nsmallest(at_most, offers, key=lambda offer: name_hash(f"order {offer.name}"))
@@ -128,9 +131,20 @@ def _offers(places: Sequence[Path]) -> Iterator[_Offer]:
                 yield _Offer(f"{path.parent.name}/{path.name}", path)
 
 
+@contextmanager
+def _opened(path: Path) -> Iterator[tarfile.TarFile]:
+    """Open a tar file; what is wrong with it, now or while it is read, becomes a DataMissingError."""
+    try:
+        with tarfile.open(path) as archive:
+            yield archive
+    except (tarfile.TarError, OSError, EOFError) as error:
+        told = f"{path} cannot be read as a tar file ({error})"
+        raise DataMissingError(f"{told}: fetch it again, or name others with --data") from error
+
+
 def _tar_offers(path: Path) -> Iterator[_Offer]:
     """Yield the images in a tar file."""
-    with tarfile.open(path) as archive:
+    with _opened(path) as archive:
         for member in archive:
             if member.isfile() and Path(member.name).suffix.lower() in SUFFIXES:
                 yield _Offer(member.name, path, member.name)
@@ -143,7 +157,7 @@ def _read(offers: Sequence[_Offer]) -> Iterator[tuple[_Offer, bytes]]:
             yield from ((offer, path.read_bytes()) for offer in group)
             continue
         wanted = {offer.member: offer for offer in group}
-        with tarfile.open(path) as archive:
+        with _opened(path) as archive:
             for member in archive:
                 if member.name in wanted and (file := archive.extractfile(member)) is not None:
                     yield wanted[member.name], file.read()

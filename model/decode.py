@@ -28,7 +28,8 @@ from PIL.JpegImagePlugin import JpegImageFile  # noqa: TID251 - as above
 
 from model import sniff
 from model.extras import how_to_install
-from model.rgb import Pixels, as_rgb
+from model.pixels import Pixels
+from model.rgb import as_rgb
 
 MAX_PIXELS = 200_000_000
 """Pixels of the largest image that is decoded by default; 600 MB as RGB."""

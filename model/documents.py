@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont  # noqa: TID251 - draws what is learned
 
-from model.augment import Pixels
 from model.data import DRAWN, Picture
+from model.pixels import Pixels
 
 PAGES = 8
 """Pages of one layout."""

@@ -18,23 +18,16 @@ from typing import Any
 
 import numpy as np
 
-from model import augment
-from model.augment import FAMILIES
+from model.augment import FAMILIES, MAIN, WILD
 from model.data import Picture
 from model.hard_groups import HardGroup, hard_groups
 from model.kinds import PHOTOGRAPHIC, kind_of
-from model.mistakes import Alike, Mistakes, by_kind, by_part, within_group
-from model.pairs import Looks
-from model.receipts import DRAWN
+from model.mistakes import Mistakes, by_kind, by_part, within_group
+from model.pairs import Alike, Looks
+from model.receipts import DRAWN, RECEIPTS
 from model.systems import EncoderSystem, System, milliseconds
 from model.tail import Reach
 from model.views import Plan, Tell, Vectors, Views, describe, describe_views
-
-MAIN = ("colour", "zoom_crop", "noise", "combined")
-"""The families whose edited images are also compared with all other pictures."""
-
-WILD: tuple[str, ...] = tuple(getattr(augment, "WILD", ()))
-"""The other families that must be found."""
 
 RATES = (1e-6, 1e-7)
 """False positives per pair at which the systems are compared, by default."""
@@ -63,7 +56,7 @@ class EvaluateConfig:
     strengths: tuple[float, ...] = (1.0,)
     radius: float | None = None
     rates: tuple[float, ...] = RATES
-    receipts: int = 60
+    receipts: int = RECEIPTS
     workers: int = 2
 
 
@@ -86,7 +79,7 @@ def evaluate(
 ) -> dict[str, Any]:
     """Return all figures, ready for JSON; *originals* names the pictures' first files (see hard_groups)."""
     counted = max(config.counted, config.queries)
-    plan = Plan(tuple(FAMILIES), config.strengths, config.queries, MAIN, counted, config.workers)
+    plan = Plan(tuple(FAMILIES), config.strengths, config.queries, tuple(MAIN), counted, config.workers)
     groups = tuple(hard_groups(pictures, originals))
     kinds = tuple(kind_of(picture) for picture in pictures)
     drawn = {name: draw(config.receipts) for name, draw in DRAWN.items()}
@@ -166,7 +159,7 @@ def _at(
     means = {
         name: float(np.mean([recall[family] for family in families]))
         for name, families in (("main", MAIN), ("wild", WILD))
-        if families and recall
+        if recall
     }
     return asdict(reach) | {"queries": len(rows), "recall": recall, "mean_recall": means}
 

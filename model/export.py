@@ -24,6 +24,7 @@ import torch  # noqa: TID251 - one of its doors
 
 from model.calibrate import scale_for
 from model.data import Describe, Picture, describe_all, describe_edits
+from model.errors import ModelError
 from model.extras import how_to_install
 from model.graph import read_model, spec_of, to_onnx, weights_of, write
 from model.learner import INPUT_SIZE
@@ -35,11 +36,16 @@ from model.spec import DEFAULT_RADIUS, EncoderLoadError, EncoderSpec
 from model.tune import TuneConfig, tune
 from model.whitening import Whitening, fit
 
+NO_WEIGHTS = (AttributeError, EOFError, LookupError, pickle.UnpicklingError, RuntimeError, TypeError)
+"""What a file of something else ends in while its weights are read."""
+
+ADVICE = "name a run's weights.pt, or an encoder's file, all of one path of training"
+
 FIT_FAMILIES = ("colour", "zoom_crop", "zoom_crop", "noise", "combined", "combined")
 """The copies of each picture that the whitening is fitted on."""
 
 
-class WeightsError(Exception):
+class WeightsError(ModelError):
     """The weights to make the file from are missing, or do not go together; the message says what to do."""
 
 
@@ -72,7 +78,7 @@ class ExportConfig:
 
 
 def tuned() -> ExportConfig:
-    """Return the recipe of the shipped file."""
+    """Return the recipe of the start that training begins from: ImageNet's trunk and a tuned linear step, at 192 px."""
     return ExportConfig()
 
 
@@ -105,13 +111,19 @@ def export(
     config: ExportConfig,
     checkpoints: Sequence[Path] = (),
 ) -> EncoderSpec:
-    """Write the file made from *fitting*, or of *checkpoints*, and calibrated on *held_out*; return its spec."""
+    """
+    Write the file made from *fitting*, or of *checkpoints*, and calibrated on *held_out*; return its spec.
+
+    Raises:
+        WeightsError: the weights to begin from are missing, or do not go together.
+        TooFewPairsError: nearly all of *held_out* are near-copies.
+    """
     network = SiameseEncoder(config.layout)
     trained = bool(checkpoints)
     state = _trained(checkpoints) if trained else fold_imagenet(_imagenet(), config.layout.depth)
     if INPUT_SIZE in state:
         config = replace(config, input_size=int(state.pop(INPUT_SIZE)))
-    network.load_state_dict(state, strict=trained)
+    _fill(network, state, checkpoints)
     spec = _spec(config)
     describe = _pooler(network, spec)
     whitening = _as_stored(_whitening(network, describe, fitting, config, trained=trained))
@@ -119,6 +131,15 @@ def export(
     scale = scale_for(_unit(whitening, measured), Looks.of(held_out), target=config.target, radius=spec.radius)
     _finish(network, whitening, scale)
     return write(path, network, _spec(config, scale))
+
+
+def _fill(network: SiameseEncoder, state: dict[str, torch.Tensor], checkpoints: Sequence[Path]) -> None:
+    """Put weights into *network*: all that it has, or, of ImageNet's, all but the linear step and the scale."""
+    try:
+        network.load_state_dict(state, strict=bool(checkpoints))
+    except RuntimeError as error:
+        files, architecture = " and ".join(map(str, checkpoints)), network.layout.architecture
+        raise WeightsError(f"{files}: no weights of {architecture}; {ADVICE}") from error
 
 
 def _whitening(
@@ -173,7 +194,15 @@ def _trained(checkpoints: Sequence[Path]) -> dict[str, torch.Tensor]:
     states = [_state(path) for path in checkpoints]
     if len({int(state[INPUT_SIZE]) for state in states if INPUT_SIZE in state}) > 1:
         raise WeightsError("checkpoints of different input sizes have no mean; name some of one input size")
+    for path, state in zip(checkpoints, states, strict=True):
+        if _shapes(state) != _shapes(states[0]):
+            raise WeightsError(f"{path} holds other weights than {checkpoints[0]}, so they have no mean; {ADVICE}")
     return {name: sum(state[name] for state in states) / len(states) for name in states[0]}
+
+
+def _shapes(state: dict[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each of the weights."""
+    return {name: tuple(values.shape) for name, values in state.items()}
 
 
 def _state(path: Path) -> dict[str, torch.Tensor]:
@@ -181,11 +210,12 @@ def _state(path: Path) -> dict[str, torch.Tensor]:
     try:
         state = _loaded(path)
         length = state["whiten.weight"].norm()
-    except (EncoderLoadError, pickle.UnpicklingError, RuntimeError, KeyError, TypeError) as error:
-        told = next(iter(str(error).splitlines()), "")
-        advice = "name a run's weights.pt, or an encoder's file"
-        raise WeightsError(f"{path} holds no weights ({told}); {advice}") from error
-    return state | {name: state[name] / length for name in ("whiten.weight", "whiten.bias")}
+        linear = {name: state[name] / length for name in ("whiten.weight", "whiten.bias")}
+        _shapes(state)  # tensors, all of them
+    except (EncoderLoadError, *NO_WEIGHTS) as error:
+        told = next(iter(str(error).splitlines()), type(error).__name__)
+        raise WeightsError(f"{path} holds no weights ({told}); {ADVICE}") from error
+    return state | linear
 
 
 def _loaded(path: Path) -> dict[str, torch.Tensor]:

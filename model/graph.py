@@ -12,6 +12,8 @@ The same network always gives the same bytes.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -55,7 +57,7 @@ class _Graph:
         assert mean in range(256)
         self.weights.append(numpy_helper.from_array(np.array(1 / std, np.float32), f"{INPUT}.step"))
         self.weights.append(numpy_helper.from_array(np.array(mean, np.uint8), f"{INPUT}.zero"))
-        x_BCHW = self.add("Transpose", INPUT, perm=[0, 3, 1, 2])  # noqa: N806 - the suffix is the shape
+        x_BCHW = self.add("Transpose", INPUT, perm=[0, 3, 1, 2])
         return self.add("DequantizeLinear", x_BCHW, f"{INPUT}.step", f"{INPUT}.zero")
 
     def conv(self, x: str, name: str, layer: SameConv) -> str:
@@ -153,6 +155,15 @@ def with_scale(body: bytes, scale: float) -> bytes:
     factor = next(weight for weight in model.graph.initializer if weight.name == last.input[1])
     factor.CopyFrom(numpy_helper.from_array(np.array(scale, np.float32), factor.name))
     return bytes(model.SerializeToString(deterministic=True))
+
+
+@contextmanager
+def named(doing: str, path: Path) -> Iterator[None]:
+    """Let the message of an EncoderLoadError begin with what was being done, and with which file."""
+    try:
+        yield
+    except EncoderLoadError as error:
+        raise EncoderLoadError(f"{doing} {path}: {error}") from error
 
 
 def read_model(file: bytes) -> onnx.ModelProto:

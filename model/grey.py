@@ -8,8 +8,11 @@ import cv2  # noqa: TID251 - one of OpenCV's doors
 import numpy as np
 import numpy.typing as npt
 
-Pixels = npt.NDArray[np.uint8]
+from model.pixels import Pixels as Pixels  # noqa: PLC0414 - scripts take it from here
+
 Grey = npt.NDArray[np.float32]
+"""Grey levels, or what is made of them, float32 (H, W)."""
+
 Image = TypeVar("Image", Pixels, Grey)
 
 

@@ -61,11 +61,6 @@ def kind_of(picture: Picture) -> str:
     return _KIND_OF.get(picture.source, picture.source or "unnamed")
 
 
-def is_photograph(picture: Picture) -> bool:
-    """Tell whether *picture* comes from a source of photographs."""
-    return kind_of(picture) in PHOTOGRAPHIC
-
-
 def pairs_by_kind(kinds: Sequence[str], queries: int, families: int) -> Counter[str]:
     """
     Count the pairs that are compared, by their two kinds.

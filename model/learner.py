@@ -12,6 +12,7 @@ bank in bfloat16.
 from __future__ import annotations
 
 import math
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from torch.nn import functional as F  # noqa: N812, TID251 - torch's own idiom
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn  # noqa: TID251 - as above
 
 from model.batches import Batch
+from model.errors import ModelError
 from model.loss import Bank, loss
 from model.network import SiameseEncoder
 from model.recipes import TrainConfig
@@ -33,12 +35,23 @@ INPUT_SIZE = "input_size"
 """Under it the weights' file holds the pixels of the input's side."""
 
 
+class CheckpointError(ModelError):
+    """There is no checkpoint to go on from, or it is of another run; the message says what to do."""
+
+
+def checkpoint_in(out: Path) -> Path:
+    """Return the file in *out* that a run goes on from; raises CheckpointError where there is none."""
+    if not (out / STATE).is_file():
+        raise CheckpointError(f"{out / STATE} is not there: name the --out of a run that left off, or begin it anew")
+    return out / STATE
+
+
 class CentredLinear(nn.Linear):  # type: ignore[misc] # torch is optional, so its classes are Any to mypy
     """A linear layer that takes *centre* off its input, (B, F), first."""
 
     centre: Tensor
 
-    def __init__(self, plain: nn.Linear, features_BF: Tensor) -> None:  # noqa: N803
+    def __init__(self, plain: nn.Linear, features_BF: Tensor) -> None:
         """Compute what *plain* does, but for a factor that gives results of mean length 1 for *features_BF*."""
         super().__init__(plain.in_features, plain.out_features, device=features_BF.device)
         self.register_buffer("centre", features_BF.mean(0))
@@ -47,7 +60,7 @@ class CentredLinear(nn.Linear):  # type: ignore[misc] # torch is optional, so it
             self.weight.copy_(plain.weight / length)
             self.bias.copy_(plain(self.centre) / length)
 
-    def forward(self, x_BF: Tensor) -> Tensor:  # noqa: N803
+    def forward(self, x_BF: Tensor) -> Tensor:
         """Return (B, D)."""
         return F.linear(x_BF - self.centre, self.weight, self.bias)
 
@@ -104,10 +117,10 @@ class Learner:
     def learn(self, batch: Batch, alike: Tensor) -> float:
         """Take one step and return the loss; *alike* is the mask of all pictures, bool (P, P)."""
         self._set_rates()
-        views_BD = self._describe(self.network, batch.images)  # noqa: N806 - the suffix is the shape
-        clean_ND, copies_MD = views_BD.split([len(batch.ids), len(batch.owner)])  # noqa: N806
-        rows_KD, ids_K = self.bank.filled()  # noqa: N806
-        ids_B = torch.cat([batch.ids, batch.ids[batch.owner]])  # noqa: N806
+        views_BD = self._describe(self.network, batch.images)
+        clean_ND, copies_MD = views_BD.split([len(batch.ids), len(batch.owner)])
+        rows_KD, ids_K = self.bank.filled()
+        ids_B = torch.cat([batch.ids, batch.ids[batch.owner]])
         others = torch.cat([views_BD, rows_KD])
         masks = alike[batch.ids][:, torch.cat([ids_B, ids_K])]
         value = loss(clean_ND, copies_MD, batch.owner, others, masks, batch.drawn, self.config.loss)
@@ -151,8 +164,17 @@ class Learner:
             (out / f"{name}.part").replace(out / name)
 
     def resume(self, out: Path) -> None:
-        """Go on from the checkpoint in *out*; `begin` comes first."""
-        state = torch.load(out / STATE, map_location=self.device, weights_only=True)
+        """Go on from the checkpoint in *out*, or raise CheckpointError; `begin` comes first."""
+        path = checkpoint_in(out)
+        try:
+            self._take(torch.load(path, map_location=self.device, weights_only=True))
+        except (EOFError, LookupError, pickle.UnpicklingError, RuntimeError, TypeError, ValueError) as error:
+            told = next(iter(str(error).splitlines()), type(error).__name__)
+            advice = "go on with the recipe and the start of that run, or begin it anew"
+            raise CheckpointError(f"{path} is no checkpoint of this run ({told}); {advice}") from error
+
+    def _take(self, state: Any) -> None:  # noqa: ANN401 - a file's content
+        """Go on from what `save` wrote."""
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])

@@ -19,37 +19,37 @@ from model.grey import Grey, resized
 from model.regions import detail, region_means
 
 LOST = 0.2
-"""So much more of one picture must be white or black than of the other, as a share, before the other is relit."""
+"""A picture is relit when the share of white and black pixels in the other one is larger by more than this."""
 
 MOST_GONE = 0.2
-"""Share of the regions with detail that may lose it when a picture is relit."""
+"""Largest share of the regions with detail that may lose it when a picture is relit."""
 
 BUSY = 0.1
-"""Regions with less detail than this share of the mean do not count, and"""
+"""A region has detail when it has this share of the mean detail at least."""
 
 FAINT = 0.25
-"""those are gone that keep a smaller share of theirs."""
+"""A region's detail is gone when less than this share of it is left."""
 
 WHITE = 253.5
-"""A pixel that is lighter is white,"""
+"""A pixel that is lighter than this level is white."""
 
 BLACK = 1.5
-"""and one that is darker is black."""
+"""A pixel that is darker than this level is black."""
 
 SAMPLED = 16
-"""Pixels of the side at which the change of light is fitted,"""
+"""Pixels of each side to which pictures are reduced when the change of light is fitted."""
 
 FITS = 3
-"""so many times, each by"""
+"""Rounds of fitting; each keeps the KEPT pixels that fitted best."""
 
 KEPT = SAMPLED * SAMPLED * 4 // 5
-"""the pixels that fitted it best."""
+"""Pixels, of SAMPLED x SAMPLED, that a round of fitting keeps: four fifths."""
 
 MIDDLE = 128.0
-"""Grey level from which gamma bends the others, and"""
+"""Grey level from which levels are counted when the change of light is fitted; gamma leaves it alone."""
 
 SPAN = 64.0
-"""levels by which it does so."""
+"""Grey levels that count as 1 when the change of light is fitted."""
 
 Numbers = npt.NDArray[np.float64]
 Agreement = Callable[[Grey, Grey], float]
@@ -137,7 +137,7 @@ def _by_place() -> Numbers:
 
 
 BY_PLACE = _by_place()
-"""That sum's terms at the pixels at which light is fitted."""
+"""The terms of light that do not depend on the level, at the pixels at which it is fitted, (6, N)."""
 
 RIDGE = 1e-3 * np.eye(10)
-"""Keeps numbers that nothing tells, as of an even picture, at zero."""
+"""Added to the equations of the fit: keeps numbers that nothing tells, as of an even picture, at zero."""

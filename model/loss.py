@@ -52,44 +52,44 @@ class Bank:
         there = self.ids_K >= 0
         return (self.rows_KD, self.ids_K) if bool(there.all()) else (self.rows_KD[there], self.ids_K[there])
 
-    def push(self, rows_BD: Tensor, ids_B: Tensor) -> None:  # noqa: N803
+    def push(self, rows_BD: Tensor, ids_B: Tensor) -> None:
         """Put rows in, over the oldest ones."""
         places = (torch.arange(len(rows_BD), device=rows_BD.device) + self.next) % len(self.ids_K)
         self.rows_KD[places], self.ids_K[places] = rows_BD.detach().float(), ids_B
         self.next = int(self.next + len(rows_BD)) % len(self.ids_K)
 
 
-def pressure(rows_BD: Tensor, others_KD: Tensor, alike_BK: Tensor, temperature: float) -> Tensor:  # noqa: N803
+def pressure(rows_BD: Tensor, others_KD: Tensor, alike_BK: Tensor, temperature: float) -> Tensor:
     """Return the logarithm of each row's summed likeness, exp(cos / t), to others that are not *alike*; (B,)."""
     return (rows_BD @ others_KD.T / temperature).masked_fill(alike_BK, -torch.inf).logsumexp(1)
 
 
-def info_nce(pairs_M: Tensor, pressure_M: Tensor, temperature: float) -> Tensor:  # noqa: N803
+def info_nce(pairs_M: Tensor, pressure_M: Tensor, temperature: float) -> Tensor:
     """Return InfoNCE of each pair's cosine against its row's pressure, the mean over pairs."""
     likeness = pairs_M / temperature
     return (torch.logaddexp(likeness, pressure_M) - likeness).mean()
 
 
-def pooled(pressure_B: Tensor, shared: float, alone_B: Tensor) -> Tensor:  # noqa: N803
+def pooled(pressure_B: Tensor, shared: float, alone_B: Tensor) -> Tensor:
     """Return pressures of which a share is the batch's common one; rows that stand *alone* keep their own."""
     rest = pressure_B[~alone_B]
     common = rest.logsumexp(0) - math.log(max(len(rest), 1))
     return torch.where(alone_B, pressure_B, (1 - shared) * pressure_B + shared * common)
 
 
-def koleo(rows_ND: Tensor, others_KD: Tensor, alike_NK: Tensor) -> Tensor:  # noqa: N803
+def koleo(rows_ND: Tensor, others_KD: Tensor, alike_NK: Tensor) -> Tensor:
     """Return minus the mean logarithm of each row's distance to its nearest other that is not *alike*."""
     nearest = (rows_ND @ others_KD.T).masked_fill(alike_NK, -1.0).max(1).values
     return -(2 - 2 * nearest).clamp(min=CLOSEST).log().mean() / 2
 
 
 def loss(  # noqa: PLR0913, PLR0917 - the terms of one formula
-    clean_ND: Tensor,  # noqa: N803
-    copies_MD: Tensor,  # noqa: N803
-    owner_M: Tensor,  # noqa: N803
-    others_KD: Tensor,  # noqa: N803
-    alike_NK: Tensor,  # noqa: N803
-    alone_N: Tensor,  # noqa: N803
+    clean_ND: Tensor,
+    copies_MD: Tensor,
+    owner_M: Tensor,
+    others_KD: Tensor,
+    alike_NK: Tensor,
+    alone_N: Tensor,
     config: LossConfig,
 ) -> Tensor:
     """

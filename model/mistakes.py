@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ import numpy as np
 from model.calibrate import Pair, count_pairs, nearest_others, nearest_pairs
 from model.hard_groups import HardGroup
 from model.kinds import found_by_kind, pairs_by_kind
+from model.pairs import Alike
 from model.tail import Reach, Tail, TooFewPairsError
 from model.views import Vectors
 
@@ -26,9 +27,6 @@ LISTED = 4096
 
 UNEDITED = "unedited"
 """The part that compares pictures as they are."""
-
-Alike = Callable[[int, int], bool]
-"""Tells whether two pictures, by place and the smaller first, are near-copies."""
 
 
 @dataclass(frozen=True, slots=True)

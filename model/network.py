@@ -66,7 +66,7 @@ class SameConv(nn.Conv2d):  # type: ignore[misc] # torch is optional, so its cla
         total = kernel - stride if stride > 1 else kernel - 1
         self.before, self.after = total // 2, total - total // 2
 
-    def forward(self, x_BCHW: Tensor) -> Tensor:  # noqa: N803 - the suffix is the shape
+    def forward(self, x_BCHW: Tensor) -> Tensor:
         """Return the map, its sides divided by the stride."""
         if self.before == self.after:
             return F.conv2d(x_BCHW, self.weight, self.bias, self.stride, self.before, 1, self.groups)
@@ -85,10 +85,10 @@ class Block(nn.Module):  # type: ignore[misc] # as above
         self.project = SameConv(wide, stage.channels)
         self.residual = stride == 1 and c_in == stage.channels
 
-    def forward(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:  # noqa: N803
+    def forward(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
         """Return the block's output and its widened activations (B, expand x C, H, W), which may be pooled."""
         wide = x_BCHW if self.expand is None else F.relu6(self.expand(x_BCHW))
-        y_BCHW = self.project(F.relu6(self.depthwise(wide)))  # noqa: N806
+        y_BCHW = self.project(F.relu6(self.depthwise(wide)))
         return (x_BCHW + y_BCHW if self.residual else y_BCHW), wide
 
 
@@ -101,7 +101,7 @@ def _blocks() -> Iterator[Block]:
             channels = stage.channels
 
 
-def gem(x_BCHW: Tensor, power: float) -> Tensor:  # noqa: N803
+def gem(x_BCHW: Tensor, power: float) -> Tensor:
     """Return the generalised mean of each channel over the map, (B, C)."""
     return x_BCHW.clamp(min=GEM_FLOOR).pow(power).mean((2, 3)).pow(1 / power)
 
@@ -164,19 +164,19 @@ class SiameseEncoder(nn.Module):  # type: ignore[misc] # as above
         self.whiten = nn.Linear(self.pooled_features, layout.dim)
         self.register_buffer("scale", torch.ones(()))
 
-    def pool(self, x_BCHW: Tensor) -> Tensor:  # noqa: N803
+    def pool(self, x_BCHW: Tensor) -> Tensor:
         """Return the pooled features, float32 (B, F): those of the taps in order, then the head's."""
-        x_BCHW, pooled = F.relu6(self.stem(x_BCHW)), []  # noqa: N806
+        x_BCHW, pooled = F.relu6(self.stem(x_BCHW)), []
         for index, block in enumerate(self.blocks):
-            x_BCHW, wide = block(x_BCHW)  # noqa: N806
+            x_BCHW, wide = block(x_BCHW)
             if index in self.layout.taps:
                 pooled.append(gem(wide, self.layout.power))
         pooled.append(gem(F.relu6(self.head(x_BCHW)), self.layout.power))
         return torch.cat(pooled, 1)
 
-    def forward(self, x_BCHW: Tensor) -> Tensor:  # noqa: N803
+    def forward(self, x_BCHW: Tensor) -> Tensor:
         """Return the descriptors, float32 (B, D), each of length s: what the graph that is written must compute."""
-        z_BD = self.whiten(self.pool(x_BCHW))  # noqa: N806
+        z_BD = self.whiten(self.pool(x_BCHW))
         return z_BD / z_BD.norm(dim=1, keepdim=True).clamp(min=NORM_FLOOR) * self.scale
 
 

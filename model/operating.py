@@ -17,13 +17,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from model.augment import FAMILIES
+from model.augment import FAMILIES, MAIN
 from model.calibrate import BLOCK, nearest_pairs, squared_distances
 from model.data import Picture
-from model.evaluate import MAIN
 from model.mistakes import UNEDITED, Mistakes
 from model.pairs import Looks
-from model.receipts import DRAWN
+from model.receipts import DRAWN, RECEIPTS
 from model.systems import System
 from model.tail import COUNTED, Reach, Tail
 from model.views import Plan, Tell, Vectors, describe, describe_views
@@ -39,9 +38,6 @@ INNER_SHARE = 0.5
 The inner radius as a share of the distance of the two nearest different pictures, drawn receipts and invoices among
 them: a copy that near needs no second look.
 """
-
-RECEIPTS = 60
-"""Receipts, and invoices, that are drawn."""
 
 BINS = 120
 
@@ -118,7 +114,7 @@ def pictures_to_count(config: CalibrateConfig) -> int:
 def calibrate(system: System, pictures: Sequence[Picture], config: CalibrateConfig, tell: Tell) -> Calibration:
     """Measure *system* on *pictures*; raises TooFewPairsError."""
     families = tuple(FAMILIES)
-    plan = Plan(families, (STRENGTH,), config.queries, MAIN, config.queries, config.workers)
+    plan = Plan(families, (STRENGTH,), config.queries, tuple(MAIN), config.queries, config.workers)
     views = describe_views([system], pictures, plan, tell)[system.name]
     edited = {family: views.copies[STRENGTH, family] for family in MAIN}
     mistakes = Mistakes.of(views.references, edited, cache(Looks.of(pictures).alike))

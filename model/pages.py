@@ -25,37 +25,37 @@ OVERALL = 0.957
 """Correlation of all detail that two pages must reach where all regions have something on them."""
 
 EMPTY = 0.02
-"""How much more, at most, the fewer have: little agrees by chance, and what differs is little."""
+"""Correlation that an empty page loses, and any other by its share of empty regions: little differs on them."""
 
 CROWDED = 0.5
-"""A page is crowded when so large a share of its regions has something on it."""
+"""A page is crowded when this share of its regions has something on it."""
 
 SLIGHT = 4.1
 """Grey levels by which another page differs from a crowded one in some region at least."""
 
 SCARCE = 0.01
-"""What each grey level less than that is worth: text too small for a thumbnail is faint, and agrees no better."""
+"""What a crowded page gains for each level less than SLIGHT: text too small is faint, and agrees no better."""
 
 EXCUSED = 0.018
 """What it costs when the outermost regions, or what was laid on a page, are left out."""
 
 LOWEST = 0.3
-"""Share of the regions that are held against the others, those that agree least."""
+"""Share of the regions, those that agree least, that are held against the others."""
 
 TWICE = 2.15
-"""They may lack so many times what the middle region lacks of agreeing: noise and zoom spoil all regions alike."""
+"""How many times what the middle region lacks of agreeing the LOWEST may lack: noise and zoom spoil all alike."""
 
 MARGIN = 0.042
-"""And so much more."""
+"""Correlation that the LOWEST regions may lack beyond TWICE what the middle region lacks."""
 
 VOID = 0.03
-"""Regions with at most this share of the mean detail are empty, so that what the other page shows there is noise,"""
+"""A region is empty when it has this share of the mean detail at most: what the other page shows there is noise."""
 
 ROOM = 0.2
-"""if so large a share of all regions is empty,"""
+"""Share of a page's regions that must be empty for the other one's noise to be told by them."""
 
 LEAST_NOISE = 1.0
-"""and if it is of so many grey levels at least."""
+"""Grey levels of noise in empty regions from which it is taken off the detail of all regions."""
 
 BUSY = 0.3
 """Regions with less detail than this share of the mean do not count."""
@@ -64,7 +64,7 @@ LAID = 25.0
 """Grey levels by which a spot changes when something is laid on it; other figures change it less."""
 
 MOST_LAID = 24
-"""Regions that may have something laid on them."""
+"""Regions that may have something laid on them, at most."""
 
 FINE = 2 * REGIONS
 """Spots along each side, in which what was laid on a page shows."""

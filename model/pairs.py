@@ -8,19 +8,20 @@ and the correlation of small grey thumbnails at the best shift and zoom.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2  # noqa: TID251 - one of OpenCV's doors
 import numpy as np
 import numpy.typing as npt
 
-from model.augment import GREY_WEIGHTS, Pixels
+from model.augment import GREY_WEIGHTS
 from model.data import Picture
+from model.pixels import Pixels
 from model.preprocess import to_square
 
 HASH_BITS_ALIKE = 10
-"""Hashes of 64 bits that differ in at most so many call two images alike."""
+"""Bits of 64 by which two hashes differ at most when they call two images alike."""
 
 CORRELATION_ALIKE = 0.8
 """Thumbnails whose best correlation reaches this call two images alike."""
@@ -37,13 +38,16 @@ REDUCED = (44, 38, 32)
 FLAT = 0.5
 """Grey levels by which a thumbnail must vary to be compared."""
 
-Thumbnail = npt.NDArray[np.float32]
-"""Grey, float32 (THUMBNAIL, THUMBNAIL)."""
+PlainThumbnail = npt.NDArray[np.float32]
+"""Grey, float32 (THUMBNAIL, THUMBNAIL); not the one that is stored."""
+
+Alike = Callable[[int, int], bool]
+"""Tells whether two pictures, by index and the smaller first, are near-copies."""
 
 
-def thumbnail(pixels: Pixels) -> Thumbnail:
+def plain_thumbnail(pixels: Pixels) -> PlainThumbnail:
     """Return the grey thumbnail of *pixels*."""
-    grey: Thumbnail = to_square(pixels, THUMBNAIL, "BOX") @ GREY_WEIGHTS
+    grey: PlainThumbnail = to_square(pixels, THUMBNAIL, "BOX") @ GREY_WEIGHTS
     return grey
 
 
@@ -56,14 +60,14 @@ def perceptual_hash(pixels: Pixels) -> npt.NDArray[np.bool_]:
     return bits
 
 
-def _best_correlation(window: Thumbnail, whole: Thumbnail) -> float:
+def _best_correlation(window: PlainThumbnail, whole: PlainThumbnail) -> float:
     """Return the best correlation of *window*, at any place where it lies within *whole*; 0 where it shows nothing."""
     if window.std() < FLAT:
         return 0.0
     return float(cv2.matchTemplate(whole, window, cv2.TM_CCOEFF_NORMED).max())
 
 
-def _windows(thumb: Thumbnail) -> Iterator[Thumbnail]:
+def _windows(thumb: PlainThumbnail) -> Iterator[PlainThumbnail]:
     """Yield what to look for: the middle of *thumb* (the place may be shifted), and all of it made smaller."""
     edge = (THUMBNAIL - MIDDLE) // 2
     yield thumb[edge : edge + MIDDLE, edge : edge + MIDDLE]
@@ -72,7 +76,7 @@ def _windows(thumb: Thumbnail) -> Iterator[Thumbnail]:
         yield to_square(pixels, side, "BOX")[..., 0].astype(np.float32)
 
 
-def thumbnails_alike(first: Thumbnail, second: Thumbnail) -> bool:
+def thumbnails_alike(first: PlainThumbnail, second: PlainThumbnail) -> bool:
     """Tell whether one image's thumbnail, shifted or made smaller, is found in the other's."""
     return any(
         _best_correlation(window, whole) >= CORRELATION_ALIKE
@@ -100,7 +104,7 @@ class Looks:
     def of(cls, pictures: Sequence[Picture]) -> Looks:
         """Prepare *pictures*."""
         hashes = [perceptual_hash(picture.pixels) for picture in pictures]
-        thumbnails = [thumbnail(picture.pixels) for picture in pictures]
+        thumbnails = [plain_thumbnail(picture.pixels) for picture in pictures]
         return cls(np.stack(hashes), np.stack(thumbnails), np.array([picture.drawn for picture in pictures]))
 
     def alike(self, first: int, second: int) -> bool:

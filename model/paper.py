@@ -6,7 +6,8 @@ import cv2  # noqa: TID251 - one of OpenCV's doors
 import numpy as np
 import numpy.typing as npt
 
-from model.grey import Image, Pixels, resized
+from model.grey import Image, resized
+from model.pixels import Pixels
 
 PARTS = 4
 """Parts along each side in which paper may lie in another light."""
@@ -15,7 +16,7 @@ SPOTS = 7
 """Spots along each side of a part: most show paper."""
 
 PLAIN = 0.75
-"""A picture is a page when so large a share of it has about one level, its paper, strokes taken away."""
+"""A picture is a page when this share of it has about one level, that of its paper, once strokes are taken away."""
 
 STROKE = 5
 """Pixels of a thumbnail that strokes, or lines of small letters, are thick at most."""
@@ -27,7 +28,7 @@ INK = 32
 """Grey levels by which something on it stands out from paper; a meadow is as even, but nothing in it does."""
 
 WRITTEN = 0.003
-"""Share of a page that does at least."""
+"""Least share of a page's pixels that stand out from its paper (see INK)."""
 
 TO_FLOOR = 0.4999
 """OpenCV rounds levels to the nearest; what is taken off them first makes it the next lower one."""
@@ -39,10 +40,10 @@ LEAST_WITHIN = 0.3
 """Share of the rows and of the columns that lie between bars at least."""
 
 _FIRST = np.maximum(np.arange(256) - ABOUT, 0)
-"""The lowest level that is about the same as each."""
+"""For each grey level, the lowest one that is about the same."""
 
 _PAST = np.minimum(np.arange(256) + ABOUT, 255) + 1
-"""The level after the highest that is."""
+"""For each grey level, the one after the highest that is about the same."""
 
 Levels = npt.NDArray[np.int64]
 

@@ -16,8 +16,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from model.augment import Pixels
 from model.extras import how_to_install
+from model.pixels import Pixels
 from model.preprocess import to_square
 from model.runtime.onnx import open_session
 from model.systems import Distance, Prepared, System

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure  # noqa: TID251 - its door
 
-from model.augment import Pixels
-from model.evaluate import MAIN
+from model.augment import MAIN
 from model.operating import Calibration
+from model.pixels import Pixels
 from model.tail import Tail
 
 PAIRS_A_SHEET = 24

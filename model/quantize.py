@@ -23,7 +23,7 @@ from onnxruntime.quantization import (  # noqa: TID251 - a tool of its own, besi
 )
 
 from model.data import Picture
-from model.graph import INPUT, body_of, read_model, spec_of, weights_of, write_body
+from model.graph import INPUT, body_of, named, read_model, spec_of, weights_of, write_body
 from model.preprocess import Square, preprocess
 from model.spec import EncoderSpec
 
@@ -43,10 +43,16 @@ class _Inputs(CalibrationDataReader):  # type: ignore[misc] # its base has no ty
 
 
 def quantize(weights: Path, out: Path, pictures: Sequence[Picture]) -> EncoderSpec:
-    """Write the int8 copy of *weights* to *out*, its ranges taken from *pictures*; return its spec."""
+    """
+    Write the int8 copy of *weights* to *out*, its ranges taken from *pictures*; return its spec.
+
+    Raises:
+        EncoderLoadError: *weights* are no encoder's file, or are int8 already.
+    """
     file = weights.read_bytes()
-    spec = spec_of(read_model(file))
-    model = _in_float32(read_model(body_of(file, spec)))
+    with named("cannot copy", weights):
+        spec = spec_of(read_model(file))
+        model = _in_float32(read_model(body_of(file, spec)))
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "int8.onnx"
         quantize_static(

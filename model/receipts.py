@@ -7,8 +7,11 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont  # noqa: TID251 - draws what is measured
 
-from model.augment import Pixels
 from model.data import Picture
+from model.pixels import Pixels
+
+RECEIPTS = 60
+"""Receipts, and invoices, that are drawn to be measured with."""
 
 SIZE = (360, 640)
 ITEMS = 12

@@ -18,7 +18,7 @@ NOISE = 6.0
 """Grey levels of noise in a thumbnail that are forgiven: what noise of sigma 30 in a small picture leaves."""
 
 WEAKEST = 0.1
-"""So large a share of the regions with detail may agree less than the score says."""
+"""The score is this quantile of the busy regions' correlations."""
 
 FORGIVEN = 0.17
 """What it costs when one place, or the outermost regions, are left out: the rest must reach 0.9 to be confirmed."""
@@ -30,16 +30,16 @@ BOX = 4
 """Regions of each side of a box that a logo may spoil."""
 
 OUTLINE = 0.15
-"""Where no larger a share of the regions with detail lies within the outermost ones, they show an outline only."""
+"""Two pictures show an outline only when at most this share of the busy regions lies inside the outermost ones."""
 
 SHOWN = 2.0
-"""Grey levels of detail in both pictures from which something is to be seen within an outline."""
+"""Grey levels of detail in both pictures from which something is to be seen inside an outline."""
 
 FEWEST = 14
-"""Regions that must be left to tell."""
+"""Regions that must be left, when others are left out, for their agreement to count."""
 
 WIDE = 3.0
-"""Blur in pixels that takes away what fills more than a region."""
+"""Blur in pixels that leaves what fills more than a region, which is no detail."""
 
 Regions = npt.NDArray[np.float64]
 
@@ -121,8 +121,10 @@ def _places() -> npt.NDArray[np.bool_]:
 
 
 PLACES = _places()
+"""Where a caption or a logo may lie, as masks of regions: bands, then boxes."""
+
 CAPTIONS, BOXES = np.split(PLACES, [REGIONS - BAND + 1])
-"""Of these, the bands and the boxes."""
+"""The bands of PLACES, and its boxes."""
 
 RING = np.pad(np.zeros((REGIONS - 2, REGIONS - 2), np.bool_), 1, constant_values=True).ravel()
 """The outermost regions."""

@@ -14,8 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image  # noqa: TID251 - one of Pillow's doors, with decode
 
-Pixels = npt.NDArray[np.uint8]
-"""uint8 RGB of shape (H, W, 3)."""
+from model.pixels import Pixels
 
 _PHOTOMETRIC = 262
 """TIFF's tag that tells whether 0 is white."""

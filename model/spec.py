@@ -3,7 +3,7 @@ What decides a descriptor, in one value that travels inside the weights file.
 
 The file is an ONNX model whose metadata hold the spec; so serving cannot drift from training.
 The metadata lie at the file's end, and the bytes before them are hashed: a damaged file is noticed.
-Everything in `model` may import this; it needs the standard library only.
+Everything in `model` may import this; beyond the standard library it needs `errors` alone.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from math import ceil
 from pathlib import Path
+
+from model.errors import ModelError
 
 SHIPPED_WEIGHTS = Path(__file__).with_name("weights") / "encoder.onnx"
 """The file that `load_encoder` takes when none is named."""
@@ -37,7 +39,7 @@ _DECIDES_NOTHING = frozenset({"name", "radius", "inner_radius"})
 """Fields that change no descriptor."""
 
 
-class EncoderLoadError(Exception):
+class EncoderLoadError(ModelError):
     """The encoder's file cannot be used; the message says what to do."""
 
 

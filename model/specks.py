@@ -15,7 +15,7 @@ import cv2  # noqa: TID251 - one of OpenCV's doors
 import numpy as np
 import numpy.typing as npt
 
-from model.grey import Pixels
+from model.pixels import Pixels
 
 APART = 40
 """Grey levels by which a speck differs from its surroundings."""

@@ -20,15 +20,16 @@ import numpy.typing as npt
 
 from model.calibrate import Pair, count_pairs, others_within, pairs_within
 from model.hard_groups import HardGroup
-from model.mistakes import UNEDITED, Alike
+from model.mistakes import UNEDITED
+from model.pairs import Alike
 from model.second_look import MIN_SCORE, STRICT, Thumbnail, second_look
 from model.spec import EncoderSpec
 
 SIDES = ("both held out", "one learned", "both learned")
 """Which of two pictures the encoder was trained on."""
 
-FEWEST = 3
-"""Where fewer are seen, so many over the number of pairs bounds their rate: the rule of three."""
+DOUBT = 0.05
+"""The chance that a rate above its bound shows as few pairs as were found: the bound holds at 95 %, from one side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +151,24 @@ def _turned(pair: Pair) -> Pair:
 
 
 def rate_of(found: int, pairs: int) -> dict[str, float]:
-    """Return the rate of what was *found* among *pairs*, and the bound that this shows."""
-    return {"rate": found / max(pairs, 1), "at_most": min(max(found, FEWEST) / max(pairs, 1), 1.0)}
+    """Return the rate of what was *found* among *pairs*, and its upper bound at 95 %, 0 to 1 (see expected_at_most)."""
+    return {"rate": found / max(pairs, 1), "at_most": min(expected_at_most(found) / max(pairs, 1), 1.0)}
+
+
+def expected_at_most(found: int) -> float:
+    """
+    Return the Poisson mean that shows no more than *found* with the chance DOUBT: any greater mean is less likely.
+
+    The exact upper limit (Garwood, Biometrika 1936), by bisection: 3.00 where 0 are found, 4.74 for 1, 6.30 for 2. It
+    bounds the mean of a binomial, too, and takes the pairs to be independent, which they are not quite.
+    """
+    logs = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, found + 1)))])  # of the factorials of 0 to found
+    low, high = float(found), found + 4 * np.sqrt(found + 1.0)
+    while high - low > 1e-9 * high:
+        mean = (low + high) / 2
+        chance = np.exp(np.arange(found + 1) * np.log(mean) - mean - logs).sum()
+        low, high = (mean, high) if chance > DOUBT else (low, mean)
+    return float(high)
 
 
 def counted(part: Part, radius: float) -> dict[str, float]:

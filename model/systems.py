@@ -16,8 +16,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from model.augment import Pixels
 from model.data import Picture
+from model.pixels import Pixels
 from model.preprocess import preprocess
 from model.runtime.onnx import OnnxRuntime
 from model.spec import EncoderLoadError

@@ -14,6 +14,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from model.errors import ModelError
+
 COUNTED = 5
 """Pairs that must be expected for a rate to be counted and not fitted."""
 
@@ -25,11 +27,11 @@ Few, since the slope is steep (20 and more) and so costs little in precision, wh
 """
 
 SMALL_BALL = 20
-"""The line is fitted to at most one pair in so many."""
+"""The line is fitted to at most one pair in this many."""
 
 
-class TooFewPairsError(ValueError):
-    """There are too few different pictures even for a fit; the message says what to do."""
+class TooFewPairsError(ModelError):
+    """There are too few different pictures to tell a radius from, even by a fit; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,9 @@ from functools import cached_property, lru_cache
 import cv2  # noqa: TID251 - one of OpenCV's doors
 import numpy as np
 
-from model.grey import Grey, Pixels, blurred, halved, resized
+from model.grey import Grey, blurred, halved, resized
 from model.paper import is_framed_page, is_page, within_bars
+from model.pixels import Pixels
 from model.specks import without_specks
 
 Thumbnail = bytes
@@ -28,7 +29,7 @@ SIDE = 112
 """The stored picture has as many pixels as a square of this side."""
 
 LARGE = 160
-"""The same for a page, whose figures are small."""
+"""A page is stored with as many pixels as a square of this side: its figures are small."""
 
 ABOUT_A_PAGE = 0.65
 """Share of paper from which a picture is stored as a page: the copy of a page may have less than it, and is, too."""
@@ -37,10 +38,10 @@ SLIMMEST = 40 / SIDE
 """The shorter side at least, as a share of SIDE or LARGE: what is longer than eight times its width is squashed."""
 
 FLAT = 1.5
-"""Deviation in grey levels below which a picture shows nothing that could be aligned, if also"""
+"""Deviation in grey levels below which a picture may be flat: it shows nothing that could be aligned."""
 
 FLAT_RANGE = 24.0
-"""no spot of it is lighter or darker than another by so many levels: a line of text on a sheet."""
+"""Range of grey levels below which a picture may be flat: a line of text on a sheet has a wider one."""
 
 MIDDLE = 56
 """Pixels of the side at which places are refined."""

@@ -5,10 +5,11 @@ Trains the whole encoder, trunk and linear step, on pictures and their edited co
     python -m model train --recipe cpu_hours --data ../shared/data/train --out run --resume
     python -m model export --trained run/weights.pt --data ../shared/data/train --weights candidate.onnx
 
-The run starts from an encoder's file (the shipped one, if none is named) and never sees the held-out quarter, on
-which its curve, `curve.csv`, is read. One code path for CPU and CUDA. On the CPU, glibc gives the memory of every
-batch back to the system and fetches it anew; MALLOC_TRIM_THRESHOLD_=16000000000 MALLOC_TOP_PAD_=100000000
-MALLOC_MMAP_THRESHOLD_=4000000000 in the environment make a step up to three times as fast.
+The run starts from an encoder's float32 file (`float32.onnx`, which the shipped int8 file was made from, if none is
+named) and never sees the held-out quarter, on which its curve, `curve.csv`, is read. One code path for CPU and CUDA.
+On the CPU, glibc gives the memory of every batch back to the system and fetches it anew;
+MALLOC_TRIM_THRESHOLD_=16000000000 MALLOC_TOP_PAD_=100000000 MALLOC_MMAP_THRESHOLD_=4000000000 in the environment make
+a step up to three times as fast.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ import numpy as np
 import numpy.typing as npt
 import torch  # noqa: TID251 - one of its doors
 
+from model.augment import MAIN
 from model.batch_edits import reduce
 from model.batches import Shelf, batch, nearest_of_shelf, neighbours, shelve, spread
 from model.calibrate import operating_distance
 from model.data import WORKERS, Picture, edited
 from model.documents import documents
-from model.evaluate import MAIN
-from model.graph import read_model, spec_of, weights_of
+from model.graph import named, read_model, spec_of, weights_of
 from model.learner import Learner
 from model.network import SiameseEncoder, layout_of
 from model.pairs import Looks
@@ -96,7 +97,14 @@ class Progress:
 
 
 def train(run: Run, fitting: Sequence[Picture], held_out: Sequence[Picture], config: TrainConfig) -> None:
-    """Train on *fitting*; *held_out* only draws the curve."""
+    """
+    Train on *fitting*; *held_out* only draws the curve.
+
+    Raises:
+        CheckpointError: it is to be resumed, and there is no checkpoint of such a run.
+        EncoderLoadError: the start is no encoder's float32 file.
+        TooFewPairsError: nearly all held-out pictures are near-copies.
+    """
     torch.set_num_threads(config.threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     shelf = shelve([*fitting, *documents(config.layouts)], config.store_size, device, WORKERS)
@@ -140,8 +148,9 @@ def _record(run: Run, progress: Progress) -> None:
 
 def _learner(start: Path, shelf: Shelf, config: TrainConfig, device: torch.device) -> Learner:
     """Return the run's state before its first step."""
-    model = read_model(start.read_bytes())
-    spec, weights = spec_of(model), weights_of(model)
+    with named("cannot begin from", start):
+        model = read_model(start.read_bytes())
+        spec, weights = spec_of(model), weights_of(model)
     network = SiameseEncoder(layout_of(spec.architecture, spec.dim))
     network.load_state_dict({name: torch.from_numpy(values) for name, values in weights.items()}, strict=False)
     learner = Learner(network, spec, config, device)

@@ -54,7 +54,7 @@ def tune(
     for _ in range(config.steps):
         rows = torch.randperm(len(originals), generator=draw)[: config.batch]
         kinds = torch.randint(edits.shape[1], rows.shape, generator=draw)
-        a_BD, b_BD = linear(originals[rows]), linear(edits[rows, kinds])  # noqa: N806 - the suffix is the shape
+        a_BD, b_BD = linear(originals[rows]), linear(edits[rows, kinds])
         optimizer.zero_grad()
         loss(F.normalize(a_BD), F.normalize(b_BD), config).backward()
         optimizer.step()
@@ -75,7 +75,7 @@ def _linear(start: Whitening, centre: npt.NDArray[np.float32], originals: Tensor
     return linear
 
 
-def loss(a_BD: Tensor, b_BD: Tensor, config: TuneConfig) -> Tensor:  # noqa: N803
+def loss(a_BD: Tensor, b_BD: Tensor, config: TuneConfig) -> Tensor:
     """Return InfoNCE plus KoLeo for unit descriptors of pictures and of their copies, row by row."""
     count = len(a_BD)
     both = torch.cat([a_BD, b_BD])

@@ -39,7 +39,7 @@ class Vary:
     tinted: float = 0.3
 
 
-def vary(x_NVCSS: Tensor, rng: Generator, config: Vary) -> Tensor:  # noqa: N803
+def vary(x_NVCSS: Tensor, rng: Generator, config: Vary) -> Tensor:
     """Return the pictures, float32 (N, V, 3, S, S), with a share of them made into others."""
     if config.share == 0:  # and nothing is drawn
         return x_NVCSS
@@ -55,7 +55,7 @@ def _some(count: int, share: float, rng: Generator) -> Tensor:
     return torch.rand(count, generator=rng, device=rng.device) < share
 
 
-def _windows(x_NVCSS: Tensor, rng: Generator, config: Vary) -> Tensor:  # noqa: N803
+def _windows(x_NVCSS: Tensor, rng: Generator, config: Vary) -> Tensor:
     """Return a window of each picture, or the picture on a ground of its corner's colour, some turned by a quarter."""
     count, device = len(x_NVCSS), x_NVCSS.device
     sides = config.least + (config.most - config.least) * torch.rand(count, 2, generator=rng, device=device)
@@ -72,7 +72,7 @@ def _windows(x_NVCSS: Tensor, rng: Generator, config: Vary) -> Tensor:  # noqa: 
     return torch.where(inside, seen, flat[:, :, :1, :1]).view(x_NVCSS.shape)
 
 
-def _tinted(x_NVCSS: Tensor, rng: Generator, config: Vary) -> Tensor:  # noqa: N803
+def _tinted(x_NVCSS: Tensor, rng: Generator, config: Vary) -> Tensor:
     """Mix the channels of some pictures by a random matrix whose rows add up to 1, and invert half of these."""
     count, device = len(x_NVCSS), x_NVCSS.device
     mix = torch.rand(count, 3, 3, generator=rng, device=device)
@@ -82,7 +82,7 @@ def _tinted(x_NVCSS: Tensor, rng: Generator, config: Vary) -> Tensor:  # noqa: N
     return torch.where(chosen, torch.where(inverted, 255 - mixed, mixed), x_NVCSS)
 
 
-def _joined(x_NVCSS: Tensor, rng: Generator, config: Vary) -> Tensor:  # noqa: N803
+def _joined(x_NVCSS: Tensor, rng: Generator, config: Vary) -> Tensor:
     """Put a part of the next picture, cut along a vertical or level line, in place of some pictures' own."""
     count, side = len(x_NVCSS), x_NVCSS.shape[-1]
     device = x_NVCSS.device

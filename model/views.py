@@ -14,8 +14,8 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from model.augment import Pixels
 from model.data import Picture, edited
+from model.pixels import Pixels
 from model.systems import System
 
 Vectors = npt.NDArray[np.float32]

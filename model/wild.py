@@ -12,7 +12,7 @@ import math
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont  # noqa: TID251 - training's door to Pillow, with augment
 
-from model.rgb import Pixels
+from model.pixels import Pixels
 
 WORDS = ("sale", "new", "2024", "photo", "free", "the", "best", "of", "www", "summer", "look", "at", "this", "today")
 """What captions are made of."""

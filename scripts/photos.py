@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import os
 import sys
 import tarfile
 from collections.abc import Iterator
@@ -25,6 +24,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+
+from model.cores import usable_cores
 
 GRAIN = 4.0
 """Standard deviation of the grain, in grey levels."""
@@ -73,7 +74,7 @@ def _write(folder: Path, megapixels: float | None, numbered: tuple[int, bytes]) 
 def make(data: Path, folder: Path, count: int, megapixels: float | None = None) -> int:
     """Write the first *count* JPEGs of *data* into the new *folder*, and return how many there were."""
     folder.mkdir(parents=True)
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
+    with ThreadPoolExecutor(usable_cores()) as threads:
         numbered = enumerate(islice(jpegs(data), count))
         while block := list(islice(numbered, 256)):
             list(threads.map(partial(_write, folder, megapixels), block))
@@ -90,7 +91,7 @@ def main() -> None:
     options = parser.parse_args()
     made = make(options.data, options.folder, options.count, options.megapixels)
     if made < options.count:
-        sys.exit(f"{options.data} holds only {made} JPEGs; ask for fewer than {options.count}, or name more --data")
+        sys.exit(f"{options.data} holds only {made} JPEGs; ask for {made} at most, or name other data")
 
 
 if __name__ == "__main__":

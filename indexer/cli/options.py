@@ -154,7 +154,8 @@ def tuning(options: dict[str, Any]) -> Tuning:
     from indexer.decode import MAX_PIXELS
     from indexer.jobs.index import Tuning
     from indexer.sources import SourceOptions
-    from indexer.stream import Limits, usable_cores
+    from indexer.stream import Limits
+    from model.cores import usable_cores
 
     limits = Limits(workers=options["threads"] or usable_cores(), batch=options.get("batch_size", 512))
     chosen = {"include": "include", "exclude": "exclude", "null_separated": "null"}

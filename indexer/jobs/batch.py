@@ -30,8 +30,9 @@ from indexer.report.log import utc
 from indexer.report.notify import notify
 from indexer.report.text import printable, told_in_a_line
 from indexer.sources import address, problem_of, shown
-from indexer.stream import Limits, usable_cores
+from indexer.stream import Limits
 from indexer.summary import RunSummary, Tally
+from model.cores import usable_cores
 
 _DAY_S = 86_400.0
 _TOLD = 20

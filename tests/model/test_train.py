@@ -21,14 +21,14 @@ import torch
 from torch.nn.functional import normalize
 
 from model import batch_edits
+from model.augment import MAIN
 from model.batch_edits import RELIGHTINGS, WILD, BatchEdit, EditMix, copies
 from model.batches import batch, hard_rows, nearest, nearest_of_shelf, neighbours, rows_of, shelve, spread
 from model.calibrate import nearest_pairs
 from model.cli import main
 from model.data import DRAWN, Picture, is_held_out
-from model.evaluate import MAIN
 from model.graph import read_model, spec_of, weights_of, write
-from model.learner import INPUT_SIZE, STATE, WEIGHTS, CentredLinear
+from model.learner import INPUT_SIZE, STATE, WEIGHTS, CentredLinear, CheckpointError
 from model.loss import Bank, LossConfig, info_nce, koleo, loss, pooled
 from model.network import SiameseEncoder, layout_of
 from model.preprocess import SMOOTH, to_square
@@ -389,8 +389,33 @@ def test_training_from_no_encoder_says_so(tiles: list[Picture], tmp_path: Path) 
         assert f"{start.name}: {told}" in result.stderr
 
 
+def test_there_must_be_a_checkpoint_to_go_on_from(tmp_path: Path) -> None:
+    """Before pictures are read, the message names the file that is missing, and the option."""
+    options = ["--recipe", "debug_cpu", "--data", str(tmp_path), "--out", str(tmp_path / "run"), "--resume"]
+    result = CliRunner().invoke(main, ["train", *options])
+    assert result.exit_code == 1
+    assert f"{tmp_path / 'run' / STATE} is not there: name the --out of a run that left off" in result.stderr
+
+
+def test_a_run_goes_on_with_its_own_checkpoint_only(tiles: list[Picture], start: Path, tmp_path: Path) -> None:
+    """A file of something else, and a text, are told from a checkpoint, and what to do."""
+    shelf, device = shelve(tiles[:20], 32, torch.device("cpu"), workers=1), torch.device("cpu")
+    learner = _learner(start, shelf, _tiny(), device)
+    for content in (b"# Notes", b""):
+        (tmp_path / STATE).write_bytes(content)
+        with pytest.raises(
+            CheckpointError, match=rf"{STATE} is no checkpoint of this run \(.+\); go on with the recipe"
+        ):
+            learner.resume(tmp_path)
+    torch.save({"step": 3}, tmp_path / STATE)
+    with pytest.raises(CheckpointError, match="no checkpoint of this run"):
+        learner.resume(tmp_path)
+
+
 def test_training_without_data_says_where_it_looked(tmp_path: Path) -> None:
-    """The command names the place and the option."""
+    """An empty folder ends `train` in one message with the place and the option, and no run is begun."""
     options = ["--recipe", "debug_cpu", "--data", str(tmp_path), "--out", str(tmp_path / "run")]
     result = CliRunner().invoke(main, ["train", *options])
-    assert (result.exit_code, str(tmp_path) in result.stderr) == (1, True)
+    assert result.exit_code == 1
+    assert f"no pictures at {tmp_path}: name a folder or tar files of images with --data" in result.stderr
+    assert not (tmp_path / "run").exists()

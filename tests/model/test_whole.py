@@ -19,7 +19,18 @@ from model.cli import main
 from model.data import Picture
 from model.plots import draw_pairs, draw_whole
 from model.spec import SHIPPED_WEIGHTS
-from model.strangers import SIDES, Judge, Rule, View, by_side, confirmed_pairs, counted, looked_at
+from model.strangers import (
+    SIDES,
+    Judge,
+    Rule,
+    View,
+    by_side,
+    confirmed_pairs,
+    counted,
+    expected_at_most,
+    looked_at,
+    rate_of,
+)
 from model.systems import EncoderSystem
 from model.whole import WholeConfig, _confirmed_line, as_text, beside, measure, recall_at, view_of
 
@@ -76,9 +87,26 @@ def placed(views: Mapping[str, View], *places: tuple[str, float]) -> list[View]:
     return [View(np.array([x, 0], np.float32), views[name].thumbnail) for name, x in places]
 
 
-def test_few_false_positives_are_bounded_by_the_rule_of_three(views: Mapping[str, View], judge: Judge) -> None:
-    """None of three pairs bounds the rate at 1, as one of three does; six of six are told as they are."""
-    apart = judge.unedited(placed(views, ("cat", 0), ("cat", 1), ("cat", 2)))
+@pytest.mark.parametrize(
+    ("found", "most"), [(0, 3.00), (1, 4.74), (2, 6.30), (10, 16.96), (168, 190.94), (3650, 3750.95)]
+)
+def test_a_count_bounds_its_mean_at_95_percent(found: int, most: float) -> None:
+    """The bound is the one that tables of the Poisson distribution have, of no count and of thousands."""
+    assert expected_at_most(found) == pytest.approx(most, abs=0.005)
+    assert rate_of(found, 10**9)["at_most"] == pytest.approx(expected_at_most(found) / 1e9)
+
+
+def test_the_bound_keeps_its_promise() -> None:
+    """Where the rate is just above the bound of what was found, so few are seen in one of twenty experiments."""
+    seen = np.random.default_rng(0).poisson([[1.001 * expected_at_most(found)] for found in (1, 5)], (2, 100_000))
+    assert [(counts <= found).mean() for counts, found in zip(seen, (1, 5), strict=True)] == pytest.approx(
+        [0.05, 0.05], abs=0.003
+    )
+
+
+def test_no_bound_is_above_one(views: Mapping[str, View], judge: Judge) -> None:
+    """None of one pair bounds the rate at 1 and no higher, and so do six of six."""
+    apart = judge.unedited(placed(views, ("cat", 0), ("cat", 1)))
     assert (counted(apart, 0.01)["rate"], counted(apart, 0.01)["at_most"]) == (0, 1)
     same = judge.edited("noise", placed(views, ("cat", 0), ("cat", 0)), placed(views, *[("cat", 0.005)] * 4))
     assert (counted(same, 0.01)["confirmed"], counted(same, 0.01)["at_most"]) == (6, 1)
@@ -134,7 +162,7 @@ def test_others_are_asked_for_the_same_copies(encoder: Encoder, photos: Mapping[
 
 
 def test_measuring_without_data_says_where_it_looked(tmp_path: Path) -> None:
-    """The command names the place and the option."""
+    """An empty folder ends `whole` in a message with the place and the option that names another."""
     result = CliRunner().invoke(main, ["whole", "--data", str(tmp_path)])
     assert (result.exit_code, str(tmp_path) in result.stderr, "--data" in result.stderr) == (1, True, True)
 

@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from model import load_encoder
 from model.decode import Decoded, DecodeError, decode_image, to_rgb
 from model.extras import how_to_install
 
@@ -58,10 +59,7 @@ def test_reduced_jpegs_look_the_same_to_the_encoder(name: str, orientation: int)
 @pytest.mark.parametrize("side", [420, 700, 2600])
 def test_reduced_jpegs_keep_their_descriptors(name: str, side: int) -> None:
     """The descriptor of a reduced JPEG lies within a quarter of the radius of that of the whole."""
-    model = pytest.importorskip("model")
-    if not Path(model.__file__).with_name("weights").joinpath("encoder.onnx").exists():
-        pytest.skip("the encoder's file is not made yet")
-    encoder = model.load_encoder(device="cpu")
+    encoder = load_encoder(device="cpu")
     data = photo(name, side)
     full, draft = encoder.embed([decode_image(data, least_px=least).pixels for least in (None, encoder.spec.least_px)])
     assert np.linalg.norm(full - draft) < encoder.spec.radius / 4
