@@ -83,7 +83,7 @@ def _log(form: str, clock: Callable[[], int]) -> Log:
 
 @contextmanager
 def _stopping_politely(stop: Stop) -> Iterator[None]:
-    """Let SIGTERM, SIGHUP and the first Ctrl-C end the run early, and a second Ctrl-C at once, whatever else ended it."""
+    """Let SIGTERM, SIGHUP and the first Ctrl-C end the run early; a second Ctrl-C at once, whatever else ended it."""
     presses = count(1)
 
     def handle(number: int, frame: object) -> None:

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from indexer.records import Entry, Look, Lookalike, Settings
-from indexer.store import lite
+from indexer.store import engine, lite
 from indexer.store.base import Store
 from indexer.store.memory import MemoryStore
 from indexer.store.milvus import open_existing, open_store
@@ -106,6 +106,8 @@ def test_any_history_with_flushes_and_reopening(
     """On Lite it does not matter what was flushed, compacted and reopened in between."""
     monkeypatch.setattr(lite, "FLUSH_ROWS", flush_rows)
     monkeypatch.setattr(lite, "SCANS_FIRST", flush_rows)
+    monkeypatch.setattr(engine, "SEGMENT_ROWS", flush_rows)
+    monkeypatch.setattr(engine, "SEGMENTS", 5)
     name = f"history_{next(COUNTER)}"
     store = open_store(lite_folder, name, SETTINGS)
     write(store, first)

@@ -10,11 +10,12 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from indexer.errors import ConfigError, LockHeld, StoreError
 from indexer.records import Counts, Entry, Matrix, Settings
-from indexer.store import lite
+from indexer.store import engine, lite
 from indexer.store.milvus import MilvusStore, open_existing, open_store
 
 SETTINGS = Settings("network@1", dim=16, radius=0.01)
@@ -47,6 +48,28 @@ def filled(uri: str, count: int) -> MilvusStore:
 def found(store: MilvusStore, count: int) -> list[str]:
     """Return what each of the originals that `filled` wrote finds."""
     return [match.uri for hits in store.near(descriptors(count)) for match in hits.matches]
+
+
+def test_segments_stay_small_until_they_are_many(lite_uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A merge is bounded, so that memory is; a collection that is written again and again does not grow for it."""
+    monkeypatch.setattr(lite, "FLUSH_ROWS", 8)
+    monkeypatch.setattr(engine, "SEGMENT_ROWS", 32)
+    store = open_store(lite_uri, "images", SETTINGS)
+    entries = [
+        Entry(f"{n}", f"{n:064x}", 1, 1, 1, 1, "JPEG", None, None, exact=False, descriptor=vector)
+        for n, vector in enumerate(descriptors(200))
+    ]
+
+    def written_in_eights() -> list[int]:
+        for start in range(0, 200, 8):
+            store.put(entries[start : start + 8])
+        return [pq.ParquetFile(path).metadata.num_rows for path in Path(lite_uri).glob("**/data/*.parquet")]
+
+    assert (max(written_in_eights()) <= 32, found(store, 200)) == (True, [f"{n}" for n in range(200)])
+    monkeypatch.setattr(engine, "SEGMENTS", 12)
+    assert max(sum(written_in_eights()) for _ in range(6)) < 3 * 200
+    assert (store.count(), found(store, 200)) == (Counts(200, 0), [f"{n}" for n in range(200)])
+    store.close()
 
 
 def test_another_process_is_told_who_holds_the_file(lite_uri: str) -> None:
