@@ -15,7 +15,6 @@ import importlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, TypeVar
 
 from indexer.errors import LockHeld
@@ -29,12 +28,15 @@ SEGMENT_ROWS = 4096
 Rows that a merge of segments leaves in one, of at most twice as many that it reads.
 
 Lite's own bound is 100,000: a merge holds its rows several times over, and a search of small segments, each of which
-fits into a processor's cache, takes two thirds of the time. With more than SEGMENTS of them Lite's bound holds for one
-flush: all become one, and rows that were written anew or deleted since are dropped.
+fits into a processor's cache, takes half of the time. But what no merge touches keeps rows that were written anew or
+deleted since: so a collection that is mostly such rows is merged as Lite does, see CHECKED.
 """
 
-SEGMENTS = 32
-"""See SEGMENT_ROWS; some 100,000 rows with thumbnails."""
+CHECKED = 32
+"""Whenever there are so many segments more, the rows in them are counted: some 100,000 of them with thumbnails."""
+
+_MANY = 10_000
+"""Segments of which there are never so many: more than so many Lite merges whatever their size."""
 
 _CODES = {"CollectionNotFoundError": ABSENT, "CollectionNotLoadedError": NOT_LOADED}
 """What of the engine's errors is more than text, as a server numbers it."""
@@ -54,17 +56,24 @@ def library() -> Any:  # noqa: ANN401 - it has no types
         train(self, vectors)
 
     index.train = quietly
+    _bound_merges(stale=False)  # opening a folder may merge, too
     return module
 
 
-def _merging() -> Any:  # noqa: ANN401 - it has no types
-    """Return the module of milvus_lite that merges segments."""
-    return importlib.import_module("milvus_lite.engine.compaction")
+def _bound_merges(*, stale: bool) -> None:
+    """Say how far segments may be merged from now on; Lite has no setting. Those of a *stale* collection as it does."""
+    merging: Any = importlib.import_module("milvus_lite.engine.compaction")
+    own: Any = importlib.import_module("milvus_lite.constants")
+    merging.MAX_SEGMENT_ROWS = own.MAX_SEGMENT_ROWS if stale else SEGMENT_ROWS
+    merging.MAX_DATA_FILES = own.MAX_DATA_FILES if stale else _MANY
 
 
-def _most_rows() -> int:
-    """Return Lite's own bound of a segment's rows."""
-    return int(importlib.import_module("milvus_lite.constants").MAX_SEGMENT_ROWS)
+def _is_stale(collection: Any) -> bool:  # noqa: ANN401 - it has no types
+    """Tell whether most rows in the segments count no more; looked at now and then, since that walks all rows."""
+    segments: Sequence[Any] = getattr(collection, "_segments_snapshot", tuple)()
+    if not segments or len(segments) % CHECKED:
+        return False
+    return bool(sum(segment.num_rows for segment in segments) > 2 * collection.num_entities)
 
 
 class Engine:
@@ -193,8 +202,7 @@ class Engine:
         """
 
         def flushed(it: Any) -> bool:  # noqa: ANN401 - it has no types
-            segments = sum(1 for _ in Path(it.data_dir).glob("partitions/*/data/*.parquet"))
-            _merging().MAX_SEGMENT_ROWS = SEGMENT_ROWS if segments <= SEGMENTS else _most_rows()
+            _bound_merges(stale=_is_stale(it))
             it.flush()
             wait = getattr(it, "_wait_for_bg", None)
             if wait is not None:

@@ -50,7 +50,7 @@ def found(store: MilvusStore, count: int) -> list[str]:
     return [match.uri for hits in store.near(descriptors(count)) for match in hits.matches]
 
 
-def test_segments_stay_small_until_they_are_many(lite_uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_segments_stay_small_and_hold_what_counts(lite_uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A merge is bounded, so that memory is; a collection that is written again and again does not grow for it."""
     monkeypatch.setattr(lite, "FLUSH_ROWS", 8)
     monkeypatch.setattr(engine, "SEGMENT_ROWS", 32)
@@ -66,8 +66,8 @@ def test_segments_stay_small_until_they_are_many(lite_uri: str, monkeypatch: pyt
         return [pq.ParquetFile(path).metadata.num_rows for path in Path(lite_uri).glob("**/data/*.parquet")]
 
     assert (max(written_in_eights()) <= 32, found(store, 200)) == (True, [f"{n}" for n in range(200)])
-    monkeypatch.setattr(engine, "SEGMENTS", 12)
-    assert max(sum(written_in_eights()) for _ in range(6)) < 3 * 200
+    monkeypatch.setattr(engine, "CHECKED", 3)
+    assert max(sum(written_in_eights()) for _ in range(6)) < 4 * 200
     assert (store.count(), found(store, 200)) == (Counts(200, 0), [f"{n}" for n in range(200)])
     store.close()
 
