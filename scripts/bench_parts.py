@@ -26,9 +26,9 @@ from measuring import ROOT, table, timed, versions
 
 sys.path.insert(0, str(ROOT))
 
-from indexer.cli import THREADS_ARE_OURS
+from indexer.cli import SURROUNDINGS
 
-os.environ.update(THREADS_ARE_OURS)
+os.environ.update(SURROUNDINGS)
 
 import numpy as np
 

@@ -84,11 +84,17 @@ def cli() -> None:
     """  # noqa: D301 - click wants the character \b itself
 
 
-THREADS_ARE_OURS = {"OPENBLAS_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "OPENCV_FOR_THREADS_NUM": "1"}
+SURROUNDINGS = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "OPENCV_FOR_THREADS_NUM": "1",
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+}
 """
-What NumPy, faiss and OpenCV are told, by the environment that they read when loaded, unless the user tells them more.
+What libraries are told, by the environment that they read when loaded, unless the user tells them more.
 
-Their arrays here are small, and other images wait: a thread of theirs that spins takes a core from those that decode.
+The arrays of NumPy, faiss and OpenCV are small here, and other images wait: a thread of theirs that spins takes a core
+from those that decode. Arrow's own allocator keeps more of what Milvus Lite has let go of than the system's does.
 """
 
 
@@ -96,7 +102,7 @@ def main() -> None:
     """Run the command line and exit with the code of what happened."""
     if sys.getfilesystemencoding() != "utf-8":  # a locale must not decide what a file's URI is
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606 - this very program
-    for name, value in THREADS_ARE_OURS.items():
+    for name, value in SURROUNDINGS.items():
         os.environ.setdefault(name, value)
     gc.disable()  # a seventh of the start would be garbage collections among imports; runs.py turns it on again
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):  # closed, as by `2>&-`: nothing is there
