@@ -14,7 +14,7 @@ from textwrap import dedent
 import pytest
 
 from indexer.config.values import Notify
-from indexer.store.milvus import TIMEOUT_S
+from indexer.store.access import TIMEOUT_S
 
 ROOT = Path(__file__).parents[2]
 BATCH = (ROOT / "docs/batch.md").read_text(encoding="utf-8")
