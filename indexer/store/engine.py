@@ -35,6 +35,9 @@ deleted since: so a collection that is mostly such rows is merged as Lite does, 
 CHECKED = 32
 """Whenever there are so many segments more, the rows in them are counted: some 100,000 of them with thumbnails."""
 
+TINY = 8
+"""Segments that are so many times smaller than they may be, in the mean, are merged as Lite does, too."""
+
 _MANY = 10_000
 """Segments of which there are never so many: more than so many Lite merges whatever their size."""
 
@@ -69,11 +72,16 @@ def _bound_merges(*, stale: bool) -> None:
 
 
 def _is_stale(collection: Any) -> bool:  # noqa: ANN401 - it has no types
-    """Tell whether most rows in the segments count no more; looked at now and then, since that walks all rows."""
+    """
+    Tell whether most rows in the segments count no more, or these are tiny: what no merge within bounds takes up.
+
+    It is looked at now and then, since that walks all rows.
+    """
     segments: Sequence[Any] = getattr(collection, "_segments_snapshot", tuple)()
     if not segments or len(segments) % CHECKED:
         return False
-    return bool(sum(segment.num_rows for segment in segments) > 2 * collection.num_entities)
+    rows = sum(segment.num_rows for segment in segments)
+    return bool(rows * TINY < SEGMENT_ROWS * len(segments) or rows > 2 * collection.num_entities)
 
 
 class Engine:

@@ -103,8 +103,8 @@ def trusted(keys: Path, **changed: str) -> Tls:
 def test_the_right_token_over_tls(guarded_uri: str, keys: Path, *, in_uri: bool) -> None:
     """The token and the certificates open, also with the user in the URI, and what was written is read."""
     uri = guarded_uri.replace("//", "//root:Milvus@") if in_uri else guarded_uri
-    options = {"tls": trusted(keys)} if in_uri else {"tls": trusted(keys), "token": "root:Milvus"}
-    with closing(open_store(uri, f"guarded_{in_uri}", SETTINGS, **options)) as store:
+    access = Access(None if in_uri else "root:Milvus", tls=trusted(keys))
+    with closing(open_store(uri, f"guarded_{in_uri}", SETTINGS, access=access)) as store:
         store.put([entry("a")])
         assert store.get(["a"]) == {"a": entry("a")}
 

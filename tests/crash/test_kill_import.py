@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from indexer.confirm import thumbnail
 from indexer.exchange.collection import write_collection
 from indexer.jobs.copying import PAGE
 from indexer.records import Entry, Settings
@@ -25,7 +26,12 @@ A = Entry("", "a" * 64, 1, 1, 1, 1, "JPEG", None, None, exact=False, descriptor=
 @pytest.fixture
 def entries(tmp_path: Path) -> dict[str, Entry]:
     """Return more entries than two pages hold, which are in a Parquet file, too."""
-    made = [dataclasses.replace(A, uri=f"{n}", sha256=f"{n:064x}", thumbnail=b"%d" % n) for n in range(2 * PAGE + 9)]
+    noise = np.random.default_rng(0).integers(0, 256, (8, 40, 40, 3), np.uint8)
+    pictures = [thumbnail(pixels) for pixels in noise]
+    made = [
+        dataclasses.replace(A, uri=f"{n}", sha256=f"{n:064x}", thumbnail=pictures[n % len(pictures)])
+        for n in range(2 * PAGE + 9)
+    ]
     write_collection(tmp_path / "a.parquet", SETTINGS, iter(made), thumbnails=True)
     return {entry.uri: entry for entry in made}
 
@@ -44,4 +50,4 @@ def test_a_killed_import_goes_on(tmp_path: Path, lite_uri: str, entries: dict[st
     assert lines <= json.loads(done.stdout.splitlines()[-1])["unchanged"] <= len(entries)
     with closing(open_existing(lite_uri, "images")) as store:
         assert {entry.uri: entry for entry in store.entries()} == entries
-        assert all(entry.thumbnail == entry.uri.encode() for entry in store.entries())
+        assert all(entry.thumbnail == entries[entry.uri].thumbnail for entry in store.entries())
