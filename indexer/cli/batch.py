@@ -85,12 +85,16 @@ def _log(form: str, clock: Callable[[], int]) -> Log:
 def _stopping_politely(stop: Stop) -> Iterator[None]:
     """Let SIGTERM, SIGHUP and the first Ctrl-C end the run early; a second Ctrl-C at once, whatever else ended it."""
     presses = count(1)
+    terminal = [stream for stream in (1, 2) if os.isatty(stream)]
 
     def handle(number: int, frame: object) -> None:
         if number == signal.SIGINT and next(presses) > 1:
             if not stop.heard:
                 interrupt.leave(number, frame)
             raise KeyboardInterrupt
+        if number == signal.SIGHUP:  # what would be said to a terminal that is gone is said to nobody
+            for stream in terminal:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
         stop("signal")
 
     heard = [signal.SIGTERM, signal.SIGINT]

@@ -62,13 +62,15 @@ def open_for(files: Sequence[ParquetFile], where: Where) -> Store:
     Open the collection that *files*, exported ones, go back into, and make it when it is absent.
 
     Raises:
-        ConfigError: the files are of several collections, or it has other settings than they.
+        ConfigError: the files are of several collections, or are no whole one, or it has other settings than they.
+        SourceError: a file is damaged.
         LockHeld: another process uses the Milvus Lite file.
         StoreError: the server cannot be reached, or refuses.
     """
     wanted = settings_in(files[0])
     for file in files[1:]:
         _refuse_other(settings_in(file), wanted, str(file.path), str(files[0].path))
+    check_entries_in(files, wanted)
     own = ("radius", "second_look", "max_changed")  # what a collection that is there has of these is told below
     store = open_store(where.uri, where.collection, wanted, access=where.access, own=own)
     try:
@@ -99,13 +101,12 @@ def restore(files: Sequence[ParquetFile], store: Store, where: Where) -> Run:
     Bring exported entries back as they are; iterate over the result to do the work. What is there is `unchanged`.
 
     Raises:
-        ConfigError: the collection holds something else, or the files hold no whole collection; nothing was written.
+        ConfigError: the collection holds something else; nothing was written. Import with --judge.
         StoreError: the vector database failed, or an entry cannot be stored; import again to go on.
     """
     tally = Tally()
 
     def verdicts() -> Iterator[Verdict]:
-        check_entries_in(files, store.settings)
         copied = copy_whole(lambda: takewhile(lambda _: not tally.stopped, entries_in(files)), store, where.collection)
         yield from (verdict_on(entry, unchanged=not written) for entry, written in copied)
 

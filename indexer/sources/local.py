@@ -34,8 +34,14 @@ def is_there(path: str) -> bool | None:
 
 
 def is_untouched(path: str, size: int, mtime_ns: int) -> bool:
-    """Tell whether the file at *path* can be seen to have this size in bytes and this modification time."""
+    """
+    Tell whether the file at *path* can be seen to have this size in bytes and this modification time.
+
+    Not one that a link leads to by now, which may be the very copy that is told of: *path* was a real one.
+    """
     try:
+        if os.path.realpath(path) != path:
+            return False
         status = os.stat(path)
     except (OSError, ValueError):
         return False

@@ -29,14 +29,17 @@ Rows that a merge of segments leaves in one, of at most twice as many that it re
 
 Lite's own bound is 100,000: a merge holds its rows several times over, and a search of small segments, each of which
 fits into a processor's cache, takes half of the time. But what no merge touches keeps rows that were written anew or
-deleted since: so a collection that is mostly such rows is merged as Lite does, see CHECKED.
+deleted since: so a collection that is mostly such rows, or in tiny segments, is merged as Lite does.
 """
 
-CHECKED = 32
-"""Whenever there are so many segments more, the rows in them are counted: some 100,000 of them with thumbnails."""
+UNCOUNTED = 4
+"""As many rows as so many segments hold may be there before it is counted how many of them count."""
+
+MOST_TINY = 32
+"""More segments than this are merged as Lite does where they are tiny: the first that fit its bound stop its search."""
 
 TINY = 8
-"""Segments that are so many times smaller than they may be, in the mean, are merged as Lite does, too."""
+"""Tiny segments are by this factor smaller than they may be, in the mean."""
 
 _MANY = 10_000
 """Segments of which there are never so many: more than so many Lite merges whatever their size."""
@@ -71,19 +74,6 @@ def _bound_merges(*, stale: bool) -> None:
     merging.MAX_DATA_FILES = own.MAX_DATA_FILES if stale else _MANY
 
 
-def _is_stale(collection: Any) -> bool:  # noqa: ANN401 - it has no types
-    """
-    Tell whether most rows in the segments count no more, or these are tiny: what no merge within bounds takes up.
-
-    It is looked at now and then, since that walks all rows.
-    """
-    segments: Sequence[Any] = getattr(collection, "_segments_snapshot", tuple)()
-    if not segments or len(segments) % CHECKED:
-        return False
-    rows = sum(segment.num_rows for segment in segments)
-    return bool(rows * TINY < SEGMENT_ROWS * len(segments) or rows > 2 * collection.num_entities)
-
-
 class Engine:
     """
     One open data folder.
@@ -98,6 +88,7 @@ class Engine:
         except library().DataDirLockedError as error:
             raise LockHeld(str(error)) from error
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="milvus-lite")
+        self._counted: dict[str, int] = {}
 
     def shut(self) -> None:
         """Close the folder, after the calls that were made."""
@@ -121,6 +112,21 @@ class Engine:
     def _on(self, name: str, work: Callable[[Any], T]) -> T:
         """Return what *work* makes of the collection *name*, or of the one that this is an alias of."""
         return self._do(lambda: work(self._database.get_collection(name)))
+
+    def _is_stale(self, collection: Any) -> bool:  # noqa: ANN401 - it has no types
+        """
+        Tell whether most rows in the segments count no more, or these are tiny: what no merge within bounds takes up.
+
+        To count walks all rows, so it is done when there are twice as many as counted last, and some.
+        """
+        segments: Sequence[Any] = getattr(collection, "_segments_snapshot", tuple)()
+        rows = sum(segment.num_rows for segment in segments)
+        if len(segments) > MOST_TINY and rows * TINY < SEGMENT_ROWS * len(segments):
+            return True
+        if rows <= 2 * self._counted.get(collection.name, 0) + UNCOUNTED * SEGMENT_ROWS:
+            return False
+        self._counted[collection.name] = count = int(collection.num_entities)
+        return bool(rows > 2 * count)
 
     # -- collections
 
@@ -210,7 +216,7 @@ class Engine:
         """
 
         def flushed(it: Any) -> bool:  # noqa: ANN401 - it has no types
-            _bound_merges(stale=_is_stale(it))
+            _bound_merges(stale=self._is_stale(it))
             it.flush()
             wait = getattr(it, "_wait_for_bg", None)
             if wait is not None:

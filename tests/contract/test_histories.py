@@ -107,7 +107,7 @@ def test_any_history_with_flushes_and_reopening(
     monkeypatch.setattr(lite, "FLUSH_ROWS", flush_rows)
     monkeypatch.setattr(lite, "SCANS_FIRST", flush_rows)
     monkeypatch.setattr(engine, "SEGMENT_ROWS", flush_rows)
-    monkeypatch.setattr(engine, "CHECKED", 2)
+    monkeypatch.setattr(engine, "UNCOUNTED", 1)
     name = f"history_{next(COUNTER)}"
     store = open_store(lite_folder, name, SETTINGS)
     write(store, first)

@@ -66,8 +66,11 @@ def test_segments_stay_small_and_hold_what_counts(lite_uri: str, monkeypatch: py
         return [pq.ParquetFile(path).metadata.num_rows for path in Path(lite_uri).glob("**/data/*.parquet")]
 
     assert (max(written_in_eights()) <= 32, found(store, 200)) == (True, [f"{n}" for n in range(200)])
-    monkeypatch.setattr(engine, "CHECKED", 3)
-    assert max(sum(written_in_eights()) for _ in range(6)) < 4 * 200
+    assert max(sum(written_in_eights()) for _ in range(6)) < 3 * 200 + 6 * 32
+    monkeypatch.setattr(engine, "UNCOUNTED", 10**9)
+    monkeypatch.setattr(engine, "MOST_TINY", 40)
+    monkeypatch.setattr(engine, "TINY", 2)
+    assert max(len(written_in_eights()) for _ in range(6)) < 90
     assert (store.count(), found(store, 200)) == (Counts(200, 0), [f"{n}" for n in range(200)])
     store.close()
 

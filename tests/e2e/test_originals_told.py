@@ -27,18 +27,25 @@ def swapped(folder: Path, other: Path) -> None:
     (folder / "c.jpg").rename(folder / "b.jpg")
 
 
-@pytest.mark.parametrize("change", [emptied, overwritten, swapped])
+def linked(folder: Path, _: Path) -> None:
+    """Let the original's name lead to its copy."""
+    (folder / "b.jpg").unlink()
+    shutil.copy2(folder / "a.jpg", folder.parent / "elsewhere.jpg")
+    (folder / "b.jpg").symlink_to(folder.parent / "elsewhere.jpg")
+
+
+@pytest.mark.parametrize("change", [emptied, overwritten, swapped, linked])
 def test_no_changed_file_passes_for_the_original(
     twinlens: Twinlens, shared_photos: Path, tmp_path: Path, change: Callable[[Path, Path], None]
 ) -> None:
     """A copy's row never says that its original is there when that name holds another file than was indexed."""
     folder, uri = tmp_path / "pics", tmp_path / "a.db"
     folder.mkdir()
-    shutil.copy(shared_photos / "a-00.jpg", folder / "b.jpg")
+    shutil.copy2(shared_photos / "a-00.jpg", folder / "b.jpg")
     twinlens("ingest", folder, "--uri", uri)
     upload = shutil.copy(shared_photos / "a-00.jpg", tmp_path / "upload.jpg")
     assert twinlens("query", upload, "--uri", uri, "--json").rows[0]["original_is_there"] is True
-    shutil.copy(shared_photos / "a-00.jpg", folder / "a.jpg")
+    shutil.copy2(shared_photos / "a-00.jpg", folder / "a.jpg")
     change(folder, shared_photos / "a-01.jpg")
     assert twinlens("query", upload, "--uri", uri, "--json").rows[0]["original_is_there"] is None
     told = {Path(row["uri"]).name: row for row in twinlens("ingest", folder, "--uri", uri, "--json").rows[:-1]}
