@@ -80,7 +80,7 @@ def check_entries_in(files: Sequence[ParquetFile], settings: Settings) -> None:
     """
     rows, originals, named = array("Q"), array("Q"), array("Q")
     for place, entry in _read(files):
-        complaint = _about_thumbnail(entry)
+        complaint = "its thumbnail is none" if entry.thumbnail and not is_thumbnail(entry.thumbnail) else None
         try:
             check_entries([entry], settings)
         except StoreError as error:
@@ -91,10 +91,6 @@ def check_entries_in(files: Sequence[ParquetFile], settings: Settings) -> None:
         (originals if entry.is_original else named).append(number_of(entry.original or entry.uri))
     _refuse_repeated(files, np.asarray(rows))
     _refuse_orphans(files, np.setdiff1d(np.asarray(named), np.asarray(originals)))
-
-
-def _about_thumbnail(entry: Entry) -> str | None:
-    return "its thumbnail is none" if entry.thumbnail and not is_thumbnail(entry.thumbnail) else None
 
 
 def _row_number(entry: Entry) -> int:

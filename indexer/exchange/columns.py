@@ -120,15 +120,19 @@ def _number(where: str, name: str, text: str, kind: str) -> Any:  # noqa: ANN401
     return value
 
 
+def whole_again(value: Any) -> Any:  # noqa: ANN401 - as it came
+    """Return *value*, as a whole number where a tool has made a float of one, as of a column that holds nulls."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def cell(column: Column, value: Any) -> Any:  # noqa: ANN401 - a number, text or None
     """
-    Return *value* as a cell of *column*; a whole number that a tool has made a float of is whole again.
+    Return *value* as a cell of *column*; whole numbers are whole again.
 
     Raises:
         ValueError: it is of another type.
     """
-    if column.kind == "int64" and isinstance(value, float) and value.is_integer():
-        value = int(value)
+    value = whole_again(value) if column.kind == "int64" else value
     if value is not None and type(value) not in _CELLS[column.kind]:
         raise ValueError(f"the {column.name} {value!r:.80}, which is no {column.kind}")
     return value

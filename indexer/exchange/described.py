@@ -10,7 +10,7 @@ import numpy as np
 
 from indexer.confirm import is_thumbnail
 from indexer.errors import ConfigError, ImageError
-from indexer.exchange.columns import DESCRIPTOR, FACTS, REJECTION, THUMBNAIL, told_settings
+from indexer.exchange.columns import DESCRIPTOR, FACTS, REJECTION, THUMBNAIL, told_settings, whole_again
 from indexer.exchange.parquet import ParquetFile, Row
 from indexer.records import THUMBNAIL_MAX_BYTES, UNKNOWN, Described, Failure, ImageRecord, Picture, Settings
 from indexer.sources.naming import as_utf8, offered
@@ -104,8 +104,7 @@ def _thumbnail(data: bytes) -> bytes:
 
 
 def _whole(cells: dict[str, Any], name: str, least: int) -> int:
-    number = cells[name]
-    number = int(number) if isinstance(number, float) and number.is_integer() else number
+    number = whole_again(cells[name])
     if isinstance(number, bool) or not isinstance(number, int) or not least <= number <= _INT64_MAX:
         raise ImageError(
             "bad-value", f"Its {name} is {number!r:.40}, not a whole number from {least} on; mend the row."

@@ -33,16 +33,16 @@ deleted since: so a collection that is mostly such rows, or in tiny segments, is
 """
 
 UNCOUNTED = 4
-"""As many rows as so many segments hold may be there before it is counted how many of them count."""
+"""Full segments' worth of rows that may be added before it is counted how many of all rows still count."""
 
 MOST_TINY = 32
-"""More segments than this are merged as Lite does where they are tiny: the first that fit its bound stop its search."""
+"""Segments that may be tiny; Lite's merges within a bound may leave them, as it takes the first that fit, in order."""
 
 TINY = 8
-"""Tiny segments are by this factor smaller than they may be, in the mean."""
+"""Segments are tiny when they hold, in the mean, less than SEGMENT_ROWS divided by this."""
 
 _MANY = 10_000
-"""Segments of which there are never so many: more than so many Lite merges whatever their size."""
+"""Segments that Lite may leave side by side; it would merge the same two full ones again and again beyond its own 32."""
 
 _CODES = {"CollectionNotFoundError": ABSENT, "CollectionNotLoadedError": NOT_LOADED}
 """What of the engine's errors is more than text, as a server numbers it."""
@@ -216,8 +216,10 @@ class Engine:
         """
 
         def flushed(it: Any) -> bool:  # noqa: ANN401 - it has no types
-            _bound_merges(stale=self._is_stale(it))
-            it.flush()
+            memtable = getattr(it, "_memtable", None)
+            if memtable is None or memtable.size():  # else a flush does nothing, and to open a folder need not count
+                _bound_merges(stale=self._is_stale(it))
+                it.flush()
             wait = getattr(it, "_wait_for_bg", None)
             if wait is not None:
                 wait()
