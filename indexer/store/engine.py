@@ -42,7 +42,7 @@ TINY = 8
 """Segments are tiny when they hold, in the mean, less than SEGMENT_ROWS divided by this."""
 
 _MANY = 10_000
-"""Segments that Lite may leave side by side; it would merge the same two full ones again and again beyond its own 32."""
+"""Segments that may lie side by side: beyond its own bound, 32, Lite would merge the same two full ones for ever."""
 
 _CODES = {"CollectionNotFoundError": ABSENT, "CollectionNotLoadedError": NOT_LOADED}
 """What of the engine's errors is more than text, as a server numbers it."""
