@@ -8,6 +8,7 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -48,6 +49,26 @@ def filled(uri: str, count: int) -> MilvusStore:
 def found(store: MilvusStore, count: int) -> list[str]:
     """Return what each of the originals that `filled` wrote finds."""
     return [match.uri for hits in store.near(descriptors(count)) for match in hits.matches]
+
+
+def test_bytes_that_are_written_during_a_look_up_stay_known(lite_uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two keys with the same bytes the one whose row has others by now is forgotten, not the one that just came."""
+    monkeypatch.setattr(lite, "SCANS_FIRST", 0)
+    store = filled(lite_uri, 1)
+    (old,) = store.entries()
+    assert store.with_bytes([old.sha256]).keys() == {old.sha256}
+    store.put([dataclasses.replace(old, sha256="f" * 64)])
+    get = store.table.get
+
+    def with_another_write(*arguments: Any) -> dict[str, Any]:
+        found = get(*arguments)
+        monkeypatch.setattr(store.table, "get", get)
+        store.put([dataclasses.replace(old, uri="new")])
+        return found
+
+    monkeypatch.setattr(store.table, "get", with_another_write)
+    assert store.with_bytes([old.sha256])[old.sha256].uri == "new"
+    store.close()
 
 
 def test_segments_stay_small_and_hold_what_counts(lite_uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
