@@ -60,8 +60,8 @@ def test_bytes_that_are_written_during_a_look_up_stay_known(lite_uri: str, monke
     store.put([dataclasses.replace(old, sha256="f" * 64)])
     get = store.table.get
 
-    def with_another_write(*arguments: Any) -> dict[str, Any]:
-        found = get(*arguments)
+    def with_another_write(*arguments: object) -> dict[str, Any]:
+        found: dict[str, Any] = get(*arguments)  # type: ignore[arg-type]
         monkeypatch.setattr(store.table, "get", get)
         store.put([dataclasses.replace(old, uri="new")])
         return found
