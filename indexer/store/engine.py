@@ -28,7 +28,7 @@ SEGMENT_ROWS = 4096
 Rows that a merge of segments leaves in one, of at most twice as many that it reads.
 
 Lite's own bound is 100,000: a merge holds its rows several times over, and a search of small segments, each of which
-fits into a processor's cache, takes half of the time. But what no merge touches keeps rows that were written anew or
+fits into a processor's cache, takes less time. But what no merge touches keeps rows that were written anew or
 deleted since: so a collection that is mostly such rows, or in tiny segments, is merged as Lite does.
 """
 
