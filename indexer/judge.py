@@ -40,6 +40,7 @@ class Judge:
         self._rule = rule
         self._written: deque[tuple[int, list[Entry]]] = deque()
         self._newest = Fresh()
+        self._returned: set[str] = set()
         self.batches = 0
 
     def __call__(self, candidates: Sequence[Candidate]) -> list[Verdict]:
@@ -47,7 +48,8 @@ class Judge:
         while self._written and self._written[0][0] <= candidates[0].as_of:
             self._written.popleft()
         fresh = Fresh(entry for _, entries in self._written for entry in entries)
-        batch = _Batch(self._store, self._rule, fresh, candidates)
+        desk = Desk(self._store, self._rule, fresh, returned=self._returned)
+        batch = _Batch(desk, fresh, candidates, self._returned)
         verdicts = [batch.judge(number, candidate) for number, candidate in enumerate(candidates)]
         batch.desk.flush()
         self.batches += 1
@@ -63,15 +65,18 @@ class Judge:
 class _Batch:
     """One batch: what was found when it began, and what has changed since."""
 
-    def __init__(self, store: Store, rule: Rule, fresh: Fresh, candidates: Sequence[Candidate]) -> None:
-        self._store = store
+    def __init__(self, desk: Desk, fresh: Fresh, candidates: Sequence[Candidate], returned: set[str]) -> None:
+        self._store = desk.store
         self._fresh = fresh
-        self.desk = Desk(store, rule, fresh)
+        self._returned = returned
+        self.desk = desk
         self._hits = _search(self.desk, candidates)
         self.desk.look_up([c.uri for c in candidates if _may_orphan(c)])
 
     def judge(self, number: int, candidate: Candidate) -> Verdict:
         known = self._fresh.by_uri.get(candidate.uri, candidate.known)
+        if known and known.missing_since:  # it is there; the sweep takes the mark off, and counts it
+            self._returned.add(known.uri)
         if known and candidate.settled:
             return verdict_on(known, unchanged=True)
         if known and known.sha256 == candidate.sha256:
@@ -80,7 +85,7 @@ class _Batch:
             self.desk.lose(known.uri)
         entry, truncated = self._new_entry(number, candidate)
         if known and known.missing_since:
-            entry = replace(entry, missing_since=known.missing_since)  # the sweep takes the mark off, and counts it
+            entry = replace(entry, missing_since=known.missing_since)
         if known and known.is_original != entry.is_original:
             self.desk.flush()
             self._store.remove([entry.uri], originals=known.is_original)

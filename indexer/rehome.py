@@ -5,14 +5,15 @@ An original is lost when its file has changed (`judge.py`) or is gone for good (
 again, one after another, before its own row is written anew or deleted: until then a run that comes after a kill sees
 the loss as this one did, and does the rest. So what the rest becomes may not depend on what was done already:
 
-- Copies whose file is missing come last. Of equal bytes one that is there leads, and all come at its turn.
+- Copies whose file is missing come last, but for those that are marked so and were seen by this run: a kill may have
+  taken the mark. Of equal bytes one that is there leads, and all come at its turn.
 - Equal bytes are written side by side, those whose file is missing first, unless one becomes the original: as long as
   some are left, one that is there is among them, and their turn is the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import groupby
@@ -64,13 +65,22 @@ class Desk:
         written: all that was written here, in order.
     """
 
-    def __init__(self, store: Store, rule: Rule, fresh: Fresh | None = None, lost: Container[str] = ()) -> None:
-        """Begin with what is *fresh*; stored originals that are *lost* are not found."""
+    def __init__(
+        self,
+        store: Store,
+        rule: Rule,
+        fresh: Fresh | None = None,
+        *,
+        lost: Container[str] = (),
+        returned: Container[str] = (),
+    ) -> None:
+        """Begin with what is *fresh*; originals that are *lost* are not found; entries that *returned* are there."""
         self.store = store
         self.rule = rule
         self.fresh = fresh or Fresh()
         self.written: list[Entry] = []
         self._originals = Originals(store.settings.radius, lost)
+        self._returned = returned
         self._pending: dict[str, Entry] = {}
         self._pending_copies = InFlight(store.settings.radius)
         self._copies: dict[str, list[Entry]] = {}
@@ -149,13 +159,17 @@ class Desk:
         newest = (self.fresh.newest(entry) for entry in group)
         return {entry.sha256 for entry in newest if home in (entry.uri, entry.original)}
 
+    def _missing_since(self, entry: Entry) -> int:
+        """Return since when the file is missing; 0 where it is there, or was seen since it was marked."""
+        return 0 if entry.uri in self._returned else entry.missing_since or 0
+
     def _rehome(self, orphans: Sequence[Entry], homes: dict[str, Entry]) -> list[str]:
         """
         Judge *orphans* again, nearest to their lost original first; the first may become the new original.
 
         *homes* holds, by sha256, those that have one already. Return who became an original.
         """
-        units = list(_units(orphans))
+        units = list(_units(orphans, self._missing_since))
         hits = self.near(np.stack([unit[0].descriptor for unit in units]))
         promoted: list[str] = []
         held = cache(self._digests)
@@ -168,7 +182,7 @@ class Desk:
                 promoted.append(first.uri)
                 self.add(_placed(first, place, exact=False))
                 rest, place, known = unit[1:], Place(first.uri, 0.0), True
-            for orphan in sorted(rest, key=_missing_first):
+            for orphan in sorted(rest, key=lambda each: (not self._missing_since(each), each.uri)):
                 self.add(_placed(orphan, place, exact=known))
                 known = True
         self.flush()
@@ -176,16 +190,12 @@ class Desk:
         return promoted
 
 
-def _units(orphans: Sequence[Entry]) -> Iterator[list[Entry]]:
+def _units(orphans: Sequence[Entry], missing_since: Callable[[Entry], int]) -> Iterator[list[Entry]]:
     """Yield *orphans* by equal bytes in the order in which they are judged, in each one that is there first."""
-    there = {orphan.sha256 for orphan in orphans if orphan.missing_since is None}
-    ranked = sorted(orphans, key=lambda e: (e.sha256 not in there, e.distance, e.sha256, e.missing_since or 0, e.uri))
+    there = {orphan.sha256 for orphan in orphans if not missing_since(orphan)}
+    ranked = sorted(orphans, key=lambda e: (e.sha256 not in there, e.distance, e.sha256, missing_since(e), e.uri))
     for _, unit in groupby(ranked, key=lambda entry: entry.sha256):
         yield list(unit)
-
-
-def _missing_first(orphan: Entry) -> tuple[bool, str]:
-    return orphan.missing_since is None, orphan.uri
 
 
 def _placed(orphan: Entry, place: Place, *, exact: bool) -> Entry:

@@ -89,8 +89,15 @@ LEFT_BEHIND = [Image("disk/a", 0, 0), Image("disk/b", 1, 0), Image("disk/c", 1, 
 """A group of three and another original near its second: the third must not come before a twin of the second."""
 
 
+RETURNING = [Image("disk/c", 0, 0), Image("disk/a", 0, 1), Image("disk/d", 0, 0, face=1)]
+"""An original that is marked as missing, and comes back as a copy in the night in which its new original changes."""
+
+CHANGES = [("disk/d", "disk/c"), ("disk/a", "disk/d")]
+
+
 @given(rules, crowds, away, losses, losses, all_limits)
 @example(SETTINGS, LEFT_BEHIND, [Image("else/a", 1, 0)], ["disk/a"], [], Limits())
+@example(SETTINGS, RETURNING, [], ["disk/c"], CHANGES, ONE_BY_ONE)
 @settings(max_examples=400, deadline=None)
 def test_a_killed_night_heals(  # noqa: PLR0917 - one for each thing that is drawn
     kept: Settings, crowd: list[Image], other: list[Image], first: list[Edit], last: list[Edit], limits: Limits
