@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -76,6 +76,8 @@ def load_encoder(path: str | os.PathLike[str] | None = None, *, device: Device =
 
 def _runtime(device: Device) -> Callable[[bytes], Runtime]:
     """Choose the runtime of a file; its module, and the heavy library behind it, are imported only when chosen."""
+    if device not in get_args(Device):
+        raise EncoderLoadError(f"there is no device {device!r}; name one of {', '.join(get_args(Device))}")
     if device == "cuda" or (device == "auto" and _has_cuda()):
         return _on_cuda()
     from model.runtime.onnx import OnnxRuntime  # noqa: PLC0415 - see above

@@ -9,7 +9,7 @@ bulk import is the call of pymilvus's that ends with pymilvus 3.0; later servers
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
 import warnings
 from collections.abc import Iterator
@@ -97,8 +97,14 @@ def until(true: Any) -> None:  # noqa: ANN401 - a function without arguments
         time.sleep(0.2)
 
 
-def main(folder: Path, rows: int, uri: str) -> None:
+def main() -> None:
     """Print what both ways take for as many rows, how many times as fast the bulk is, and what a repetition does."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("rows", type=int)
+    parser.add_argument("uri", help="a Milvus server")
+    options = parser.parse_args()
+    folder, rows, uri = options.folder.resolve(), options.rows, options.uri
     warnings.simplefilter("ignore")
     folder.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
@@ -132,4 +138,4 @@ def equal(one: Entry, other: Entry) -> bool:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).resolve(), int(sys.argv[2]), sys.argv[3])
+    main()

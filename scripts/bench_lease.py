@@ -6,8 +6,8 @@ Time what the one writer's lease costs on a server: to take it and give it up, a
 
 from __future__ import annotations
 
+import argparse
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
@@ -37,8 +37,11 @@ def turned_away(uri: str) -> None:
         other.claim()
 
 
-def main(uri: str) -> None:
-    """Measure at *uri*, on a collection that is made for it."""
+def main() -> None:
+    """Measure on a collection that is made for it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("uri", help="a Milvus server")
+    uri = parser.parse_args().uri
     with closing(open_store(uri, NAME, Settings("bench", 2, 0.01))) as store:
         table = store.table
         show("take, give up", lambda: take(table.client, NAME, table.call).give_up())
@@ -48,4 +51,4 @@ def main(uri: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

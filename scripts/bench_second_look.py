@@ -11,6 +11,7 @@ Milliseconds are processor time on one core, with both thumbnails decoded anew f
 
 from __future__ import annotations
 
+import argparse
 import itertools
 import sys
 import time
@@ -97,14 +98,18 @@ def nearest(pictures: Sequence[Picture], count: int) -> None:
             print(f"- {look.score:.2f} at {pair.distance:.4f}: {first.name} {second.name}")
 
 
-def main(edits: int, near: int) -> None:
+def main() -> None:
     """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("edits", type=int, nargs="?", default=300, help="pictures that are edited")
+    parser.add_argument("near", type=int, nargs="?", default=2000, help="nearest pairs that are looked at")
+    options = parser.parse_args()
     cv2.setNumThreads(1)
     try:
         pictures = select([DEFAULT_DATA], held_out=True, at_most=100_000)
     except DataMissingError:
         sys.exit(f"no pictures at {Path(DEFAULT_DATA)}, which this benchmark reads: it needs the development data")
-    some = pictures[:edits]
+    some = pictures[: options.edits]
     originals = [thumbnail(each.pixels) for each in some]
     sizes = list(map(len, originals))
     print(f"Threshold {MIN_SCORE}; bytes a thumbnail: mean {np.mean(sizes):.0f}, most {max(sizes)}.\n")
@@ -116,8 +121,8 @@ def main(edits: int, near: int) -> None:
     measured("others", zip(originals, [*originals[1:], originals[0]], strict=True))
     for name, members in groups(pictures).items():
         hard(name, members)
-    nearest(pictures, near)
+    nearest(pictures, options.near)
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:] or ("300", "2000")))
+    main()

@@ -9,7 +9,7 @@ The seconds are those of the loop alone: starting Python does not count, so that
 
 from __future__ import annotations
 
-import sys
+import argparse
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -33,16 +33,21 @@ def as_an_ingest() -> Callable[[Path], object]:
     return lambda path: decode_image(path.read_bytes(), least_px=least_px)
 
 
-def main(folder: str, threads: str, scale: str = "full") -> None:
+def main() -> None:
     """Decode everything, and print the seconds."""
-    paths = sorted(Path(folder).iterdir())
-    decode = full if scale == "full" else as_an_ingest()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("threads", type=int)
+    parser.add_argument("scale", choices=("full", "reduced"), nargs="?", default="full")
+    options = parser.parse_args()
+    paths = sorted(options.folder.iterdir())
+    decode = full if options.scale == "full" else as_an_ingest()
     start = perf_counter()
-    with ThreadPoolExecutor(int(threads)) as pool:
+    with ThreadPoolExecutor(options.threads) as pool:
         for _ in pool.map(decode, paths):
             pass
     print(perf_counter() - start)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

@@ -154,7 +154,7 @@ class Schedule:
 
     """
 
-    every_hours: float | None = _key(number(0, open_low=True))
+    every_hours: float | None = _key(number(0, 24 * 366, open_low=True))
     note: str | None = _key(TEXT)
 
 

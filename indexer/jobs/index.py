@@ -81,10 +81,17 @@ class Index:
     def __init__(
         self, store: Store, encoder: encode.Encoder, where: Where, look: confirm.Confirm = confirm.look_again
     ) -> None:
-        self.store = store
+        self._store: Store | None = store
         self.encoder = encoder
         self._where = where
         self._rule = Rule.of(store.settings, look)
+
+    @property
+    def store(self) -> Store:
+        """Where the entries are; raises RuntimeError once the index is closed."""
+        if self._store is None:
+            raise RuntimeError(f"the index of {shown(self._where.uri)} is closed; open it again with open_index")
+        return self._store
 
     def ingest(self, items: Iterable[Item], tuning: Tuning | None = None) -> Run:
         """
@@ -150,8 +157,10 @@ class Index:
         return self.store.count()
 
     def close(self) -> None:
-        """Release the collection."""
-        self.store.close()
+        """Release the collection; a second time, nothing."""
+        if self._store is not None:
+            self._store.close()
+            self._store = None
 
     def __enter__(self) -> Index:  # noqa: PYI034 - Self is Python 3.11's
         return self

@@ -141,9 +141,11 @@ def _marked(path: Path, started_ns: int) -> IO[str]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         json.dump({"started": utc(started_ns), "pid": os.getpid()}, file)
         file.flush()
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             file.close()
+        if isinstance(error, OSError):
+            raise OSError(error.errno, error.strerror, str(path)) from error  # a write does not say to which file
         raise
     return file
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal, cast
 
 import numpy as np
 import pictures
+import pytest
 
 import indexer
-from indexer import Outcome, open_index
+from indexer import EncoderError, Outcome, open_index
 from model import load_encoder
 
 
@@ -33,6 +35,23 @@ def test_a_run_tells_its_summary(shared_photos: Path, lite_uri: str) -> None:
         assert (run.summary().seen, run.summary().interrupted) == (1, True)
         list(verdicts)
         assert (run.summary().seen, run.summary().interrupted) == (23, False)
+
+
+def test_a_closed_index_says_so(shared_photos: Path, lite_uri: str) -> None:
+    """Whatever is asked of it afterwards names the collection and the way out; to close it again is nothing."""
+    with open_index(lite_uri) as index:
+        list(index.ingest([shared_photos / "a-00.jpg"]))
+    index.close()
+    with pytest.raises(RuntimeError, match=rf"index of {lite_uri} is closed; open it again"):
+        index.count()
+    with pytest.raises(RuntimeError, match="is closed"):
+        index.ingest([shared_photos])
+
+
+def test_an_unknown_device_is_refused(lite_uri: str) -> None:
+    """A device that nobody knows is no other name of the CPU."""
+    with pytest.raises(EncoderError, match="no device 'tpu'; name one of auto, cpu, cuda"):
+        open_index(lite_uri, device=cast("Literal['cpu']", "tpu"))
 
 
 def test_show_returns_the_group(shared_photos: Path, lite_uri: str) -> None:
