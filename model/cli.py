@@ -12,6 +12,7 @@ How it is measured: see cli_measure.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ import click
 
 from model.calibrate import count_pairs, pictures_for
 from model.cli_measure import calibrate, evaluate, whole
-from model.cli_options import DATA, EXISTING, WORKERS, need, one_message
+from model.cli_options import DATA, EXISTING, NEW_FILE, WORKERS, need, one_message
 from model.data import select
 from model.spec import FLOAT32_WEIGHTS
 
@@ -124,6 +125,30 @@ def quantize(data: tuple[Path, ...], weights: Path, out: Path, pictures: int) ->
 
     spec = convert(weights, out, select(data, held_out=False, at_most=pictures))
     click.echo(f"{out}: {spec.fingerprint}, {out.stat().st_size:,} bytes; its scale is not calibrated yet")
+
+
+@main.command("train-pages")
+@DATA
+@click.option("--out", type=NEW_FILE, required=True, help="The network's file.")
+@click.option("--steps", type=click.IntRange(20), default=20_000, show_default=True, help="Of gradient descent.")
+@click.option("--layouts", type=click.IntRange(1), default=250, show_default=True, help="Of pages that are drawn.")
+@click.option("--pictures", type=click.IntRange(1), default=1_000_000, help="To learn from, at most.")
+@one_message
+def train_pages(data: tuple[Path, ...], out: Path, steps: int, layouts: int, pictures: int) -> None:
+    """Train the network by which the second look compares pages."""
+    need("torch", "train-pages")
+    from model.encoder import load_encoder  # noqa: PLC0415 - evaluate works without torch
+    from model.page_network import to_onnx  # noqa: PLC0415
+    from model.train_pages import PagesConfig  # noqa: PLC0415
+    from model.train_pages import train_pages as learn  # noqa: PLC0415
+
+    encoder, config = load_encoder(device="cpu"), PagesConfig(steps=steps, layouts=layouts)
+    fitting, measuring = (select(data, held_out=side, at_most=pictures) for side in (False, True))
+    network = learn(
+        fitting, measuring, lambda pixels: encoder.embed([pixels])[0], config, partial(click.echo, err=True)
+    )
+    out.write_bytes(to_onnx(network))
+    click.echo(f"{out}: sha256 {hashlib.sha256(out.read_bytes()).hexdigest()}")
 
 
 main.add_command(evaluate)

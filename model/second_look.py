@@ -11,7 +11,9 @@ refined to parts of a pixel (see align); then the regions are compared in the fr
 other. What is not confirmed so is searched once more, for a picture that was turned a little or of which one side
 was cut off, not for both, nor for a mirror image of which one was; different pictures fit better, too, where more may
 move, so that this costs FREEDOM. Where too much light or shade took something away, the other picture is made to lose
-it: see light. Pages have to agree as a whole as well, and evenly: see pages. And nothing may have moved: see changes.
+it: see light. Pages have to agree as a whole as well, and evenly: see pages; those that fail by little are confirmed
+where a network that has learned what becomes of letters finds them the same: see page_evidence. And nothing may have
+moved: see changes.
 
 Only stored thumbnails are compared, never pixels, so that it makes no difference whether an original is stored or
 still in flight: the same two thumbnails always give the same `Look`. Serving may import this: it needs no torch.
@@ -30,6 +32,7 @@ from model.align import TURNED, UPRIGHT, Place, cut_out, matching_blur, refined,
 from model.changes import STRICT, changes
 from model.grey import Grey, blurred, resized
 from model.light import in_better_light
+from model.page_evidence import evidence
 from model.pages import OVERALL, SHARP, overall
 from model.paper import within_bars
 from model.places import EQUAL, FITTING, HOPELESS, Try, exchanged, freer_places, likely_places
@@ -59,7 +62,7 @@ __all__ = [
     "thumbnail",
 ]
 
-METHOD = "regions-10"
+METHOD = "regions-11"
 """Names how thumbnails are made and compared; a change of either needs another name, as an encoder's does."""
 
 MIN_SCORE = 0.73
@@ -98,6 +101,15 @@ FINEST = 0.8
 INSET = 3
 """Pixels along the edges of a page between bars that are left out: its outline is stronger than all that is on it."""
 
+DOUBTFUL = 0.6
+"""Score from which two pages may be the same though they are refuted, if the evidence says so."""
+
+NEARLY_OVERALL = 0.92
+"""What they must reach as a whole for that."""
+
+EVIDENT = 3.0
+"""The evidence from which they are: the logarithm of the odds, among the pairs that were learned from."""
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -108,8 +120,8 @@ class Look:
         score: -1 to 1, the correlation that nine tenths of the regions with detail reach in the best alignment, or
             below HOPELESS that of the details, at a place that was not refined; less FREEDOM, where that was found by
             turning or by a window of other proportions. Of pages it is at most as far above MIN_SCORE as they agree as
-            a whole above what pages must, which is never much. Less MOVED, where both pictures show what the other one
-            lacks.
+            a whole above what pages must, which is never much; MIN_SCORE where learned evidence decided. Less MOVED,
+            where both pictures show what the other one lacks.
         scale: how much the new picture is enlarged against the original: 1.25 is a zoom to 125 %, less than 1 is
             shrunk, as by a border; by the mean of the window's sides: 1 / 0.8 of a picture cut to 60 % of its width.
         shift: where the centre of the picture that lies within the other is, from the other's centre: (x, y) as
@@ -180,8 +192,48 @@ def _look(best: Try, free: tuple[int, ...]) -> Look:
     return Look(score, 1 / share if told.zoomed else share, (x, y), told.mirrored, changed)
 
 
-def _compared(best: Try, free: tuple[int, ...]) -> tuple[float, float, Try]:
-    """Return the score, what changed, and the place, refined by the finest detail where that may still decide."""
+@dataclass(frozen=True, slots=True)
+class _Laid:
+    """
+    Two pictures laid upon each other.
+
+    Attributes:
+        tried: the place.
+        window: levels of the one that lies within the other, (H, W).
+        whole: levels of the other one, of its own size.
+        score: how well they agree where they agree least.
+        sharp: both, (H, W), as they were compared: equally sharp and lit.
+    """
+
+    tried: Try
+    window: Grey
+    whole: Grey
+    score: float
+    sharp: tuple[Grey, Grey]
+
+    @property
+    def placed(self) -> Grey:
+        """What of the larger picture lies within the window, (H, W)."""
+        return cut_out(self.whole, self.tried.place, *self.window.shape)
+
+
+def laid_pages(new: Thumbnail, original: Thumbnail) -> tuple[Grey, Grey] | None:
+    """Return two pages as they are compared, both (H, W), levels; None where the original is none, or nothing fits."""
+    views = view(new), view(original)
+    if not views[1].page or any(each.flat for each in views):
+        return None
+    best, free = _aligned(likely_places(*views)), tuple[int, ...](UPRIGHT)
+    if best.correlation < FITTED:
+        freer = max((_moved(each, TURNED) for each in freer_places(best, *views)), key=_correlation, default=best)
+        best, free = max((best, UPRIGHT), (freer, TURNED), key=lambda each: each[0].correlation)
+    if best.correlation < FITTING:
+        return None
+    laid = _laid(best, free)
+    return laid.window, laid.placed
+
+
+def _laid(best: Try, free: tuple[int, ...]) -> _Laid:
+    """Lay both upon each other at the *best* place, refined by the finest detail where that may still decide."""
     page = best.original.page  # not of the new picture: too much light makes a page of a photograph
     window, whole = _evenly_dense(*_chosen(best.window, best.whole, finest=page), best.place)
     score, *sharp = _agreed(best, window, whole)
@@ -189,14 +241,28 @@ def _compared(best: Try, free: tuple[int, ...]) -> tuple[float, float, Try]:
         _, place = refined(finely(window), finely(whole), best.place, best.proportion, free)
         best = replace(best, place=place)
         score, *sharp = _agreed(best, window, whole)
-    if free != UPRIGHT:
-        score -= FREEDOM
-    if page and score >= MIN_SCORE:
-        score = min(score, MIN_SCORE + _overall(best, window, whole) - OVERALL)
+    return _Laid(best, window, whole, score, (sharp[0], sharp[1]))
+
+
+def _compared(best: Try, free: tuple[int, ...]) -> tuple[float, float, Try]:
+    """Return the score, what changed, and the place."""
+    laid = _laid(best, free)
+    score = laid.score if free == UPRIGHT else laid.score - FREEDOM
+    if best.original.page and score >= DOUBTFUL:
+        score = _as_pages(score, laid)
     if score < MIN_SCORE:
-        return score, 0.0, best
-    changed = changes(*sharp)
-    return score - MOVED * changed.moved, changed.share, best
+        return score, 0.0, laid.tried
+    changed = changes(*laid.sharp)
+    return score - MOVED * changed.moved, changed.share, laid.tried
+
+
+def _as_pages(score: float, laid: _Laid) -> float:
+    """Return the *score* of two pages, held down by how they agree as a whole; MIN_SCORE on learned evidence."""
+    level = _overall(laid.tried, laid.window, laid.whole)
+    score = min(score, MIN_SCORE + level - OVERALL)
+    if score >= MIN_SCORE or level < NEARLY_OVERALL:
+        return score
+    return MIN_SCORE if evidence(laid.window, laid.placed) >= EVIDENT else score
 
 
 def _chosen(window: View, whole: View, *, finest: bool) -> tuple[Grey, Grey]:
