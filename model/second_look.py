@@ -32,7 +32,7 @@ from model.align import TURNED, UPRIGHT, Place, cut_out, matching_blur, refined,
 from model.changes import STRICT, changes
 from model.grey import Grey, blurred, resized
 from model.light import in_better_light
-from model.page_evidence import evidence
+from model.page_evidence import PagesError, evidence
 from model.pages import OVERALL, SHARP, overall
 from model.paper import within_bars
 from model.places import EQUAL, FITTING, HOPELESS, Try, exchanged, freer_places, likely_places
@@ -55,6 +55,7 @@ __all__ = [
     "STRICT",
     "THUMBNAIL_MAX_BYTES",
     "Look",
+    "PagesError",
     "Thumbnail",
     "as_jpeg",
     "is_thumbnail",
@@ -143,6 +144,10 @@ def second_look(new: Thumbnail, original: Thumbnail) -> Look:
     Look for the *original* in the *new* picture and the other way round, and tell how well they agree.
 
     Flat pictures have nothing to align: two of them score 1 when about equally bright and else 0; one scores 0.
+
+    Raises:
+        PagesError: the file of the network that decides on pages in doubt is missing, or another one.
+
     """
     views = view(new), view(original)
     flat = [each.flat for each in views]

@@ -3,7 +3,8 @@ Trains the comparison of pages, on pages of the data and on drawn ones.
 
     python -m model train-pages --data ../shared/data/train --out pages.onnx
 
-Two hours on two cores. The held-out quarter of the data is never seen; it only measures.
+Some two hours on two cores, as its parts tell; it was not run as a whole yet. The held-out quarter of the data is
+never seen; it only measures.
 """
 
 from __future__ import annotations
