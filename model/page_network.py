@@ -15,6 +15,8 @@ import torch  # noqa: TID251 - one of its doors
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 from torch import Tensor, nn  # noqa: TID251 - as above
 
+from model.graph import IR_VERSION, OPSET
+
 WIDTHS = (16, 16, 24, 24, 32, 32, 48)
 """Channels after each convolution."""
 
@@ -28,7 +30,6 @@ HIGHEST = 8
 """One in so many spots is among the highest."""
 
 INPUT, OUTPUT = "pages", "evidence"
-OPSET, IR_VERSION = 17, 8
 
 
 class PageNetwork(nn.Module):  # type: ignore[misc] # torch is optional, so its classes are Any to mypy

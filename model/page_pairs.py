@@ -7,20 +7,18 @@ pages of the data that an encoder takes for alike; each as it is, or edited as a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from model.augment import MAIN, REPORTED, WILD, Edit, jpeg
+from model.augment import FAMILIES, WILD, jpeg
 from model.data import Picture, name_hash
 from model.grey import Grey
 from model.pixels import Pixels
 from model.reprint import other_lines, other_words
 from model.second_look import Thumbnail, laid_pages, thumbnail
 from model.thumbnail import view
-
-EDITS: Mapping[str, Edit] = {**MAIN, **WILD, **REPORTED}
 
 COPIES = ("combined", "combined", "combined", "noise", "noise", "zoom_crop", "zoom_crop", "colour", "", "")
 """Families of the copies of one page; an empty name draws one of RARE."""
@@ -89,7 +87,7 @@ def of_layouts(pages: Sequence[Picture], each: int) -> Iterator[tuple[Picture, P
 
 
 def _edited(page: Pixels, family: str, rng: np.random.Generator) -> Pixels:
-    made = EDITS[family](page, rng, 1.0) if family else page
+    made = FAMILIES[family](page, rng, 1.0) if family else page
     return jpeg(made, rng) if rng.random() < RESAVED else made
 
 

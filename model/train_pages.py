@@ -10,7 +10,7 @@ never seen; it only measures.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -30,6 +30,7 @@ from model.page_pairs import PagePair, of_layouts, of_others, of_page
 from model.pairs import Looks
 from model.second_look import EVIDENT, thumbnail
 from model.thumbnail import view
+from model.views import Tell
 
 SURE = 0.99
 """What the network is asked for at most: some pairs that are called different are not."""
@@ -69,9 +70,6 @@ class PagesConfig:
     least: int = 8
     workers: int = 2
     seed: int = 0
-
-
-Tell = Callable[[str], object]
 
 
 def train_pages(
