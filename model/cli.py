@@ -130,7 +130,7 @@ def quantize(data: tuple[Path, ...], weights: Path, out: Path, pictures: int) ->
 @main.command("train-pages")
 @DATA
 @click.option("--out", type=NEW_FILE, required=True, help="The network's file.")
-@click.option("--steps", type=click.IntRange(20), default=20_000, show_default=True, help="Of gradient descent.")
+@click.option("--steps", type=click.IntRange(10), default=20_000, show_default=True, help="Of gradient descent.")
 @click.option("--layouts", type=click.IntRange(1), default=250, show_default=True, help="Of pages that are drawn.")
 @click.option("--pictures", type=click.IntRange(1), default=1_000_000, help="To learn from, at most.")
 @one_message
@@ -144,10 +144,9 @@ def train_pages(data: tuple[Path, ...], out: Path, steps: int, layouts: int, pic
 
     encoder, config = load_encoder(device="cpu"), PagesConfig(steps=steps, layouts=layouts)
     fitting, measuring = (select(data, held_out=side, at_most=pictures) for side in (False, True))
-    network = learn(
-        fitting, measuring, lambda pixels: encoder.embed([pixels])[0], config, partial(click.echo, err=True)
-    )
-    out.write_bytes(to_onnx(network))
+    describe, tell = (lambda pixels: encoder.embed([pixels])[0]), partial(click.echo, err=True)
+    for network in learn(fitting, measuring, describe, config, tell):
+        out.write_bytes(to_onnx(network))  # what there is, should the run be stopped
     click.echo(f"{out}: sha256 {hashlib.sha256(out.read_bytes()).hexdigest()}")
 
 

@@ -6,7 +6,6 @@ that a network of 8-bit numbers takes them as they are.
 
 Weights are stored as float16 and cast to float32 as the file is loaded: half the size, and the arithmetic is
 float32 on every machine. Each initializer bears the name of the torch parameter that it holds.
-The same network always gives the same bytes.
 """
 
 from __future__ import annotations
@@ -14,51 +13,33 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnx import NodeProto, TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from model.network import GEM_FLOOR, NORM_FLOOR, Block, SameConv, SiameseEncoder
+from model.onnx_graph import Graph
 from model.spec import FLOAT32_WEIGHTS, EncoderLoadError, EncoderSpec
 
 INPUT = "images"
-OPSET = 17
-IR_VERSION = 8
 
 
-@dataclass(slots=True)
-class _Graph:
-    """A graph in the making; each method adds nodes and returns the name of their result."""
-
-    nodes: list[NodeProto] = field(default_factory=list)
-    weights: list[TensorProto] = field(default_factory=list)
-
-    def add(self, kind: str, *inputs: str, **attributes: object) -> str:
-        name = f"{kind.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, inputs, [name], name=name, **attributes))
-        return name
-
-    def constant(self, value: float | list[int]) -> str:
-        dtype = np.int64 if isinstance(value, list) else np.float32
-        name = f"constant_{len(self.weights)}"
-        self.weights.append(numpy_helper.from_array(np.array(value, dtype), name))
-        return name
+class _Graph(Graph):
+    """The encoder's graph in the making."""
 
     def weight(self, name: str, values: npt.NDArray[np.float32]) -> str:
-        self.weights.append(numpy_helper.from_array(values.astype(np.float16), name))
-        return self.add("Cast", name, to=TensorProto.FLOAT)
+        return self.add("Cast", self.tensor(name, values.astype(np.float16)), to=TensorProto.FLOAT)
 
     def normalised(self, spec: EncoderSpec) -> str:
         (mean,), (std,) = set(spec.mean), set(spec.std)  # one step for all channels: else no 8-bit layer could begin
         assert mean in range(256)
-        self.weights.append(numpy_helper.from_array(np.array(1 / std, np.float32), f"{INPUT}.step"))
-        self.weights.append(numpy_helper.from_array(np.array(mean, np.uint8), f"{INPUT}.zero"))
-        x_BCHW = self.add("Transpose", INPUT, perm=[0, 3, 1, 2])
-        return self.add("DequantizeLinear", x_BCHW, f"{INPUT}.step", f"{INPUT}.zero")
+        step = self.tensor(f"{INPUT}.step", np.array(1 / std, np.float32))
+        zero = self.tensor(f"{INPUT}.zero", np.array(mean, np.uint8))
+        return self.add("DequantizeLinear", self.add("Transpose", INPUT, perm=[0, 3, 1, 2]), step, zero)
 
     def conv(self, x: str, name: str, layer: SameConv) -> str:
         weight = self.weight(f"{name}.weight", layer.weight.detach().numpy())
@@ -115,11 +96,7 @@ def to_onnx(network: SiameseEncoder, spec: EncoderSpec, *, pooled_only: bool = F
         out, width = _describe(graph, network, out), network.layout.dim
     image = helper.make_tensor_value_info(INPUT, TensorProto.UINT8, [1, spec.input_size, spec.input_size, 3])
     result = helper.make_tensor_value_info(out, TensorProto.FLOAT, [1, width])
-    drawn = helper.make_graph(graph.nodes, "twinlens", [image], [result], graph.weights)
-    model = helper.make_model(drawn, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="twinlens")
-    model.ir_version = IR_VERSION
-    onnx.checker.check_model(model)
-    return bytes(model.SerializeToString(deterministic=True))
+    return graph.model("twinlens", image, result)
 
 
 def write(path: Path, network: SiameseEncoder, spec: EncoderSpec) -> EncoderSpec:

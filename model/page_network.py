@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-import onnx
 import torch  # noqa: TID251 - one of its doors
-from onnx import NodeProto, TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 from torch import Tensor, nn  # noqa: TID251 - as above
+from torch.nn.utils.fusion import fuse_conv_bn_eval  # noqa: TID251 - as above
 
-from model.graph import IR_VERSION, OPSET
+from model.onnx_graph import Graph
 
 WIDTHS = (16, 16, 24, 24, 32, 32, 48)
 """Channels after each convolution."""
@@ -29,7 +29,7 @@ MAPS = 2
 HIGHEST = 8
 """One in so many spots is among the highest."""
 
-INPUT, OUTPUT = "pages", "evidence"
+INPUT = "pages"
 
 
 class PageNetwork(nn.Module):  # type: ignore[misc] # torch is optional, so its classes are Any to mypy
@@ -61,77 +61,31 @@ class PageNetwork(nn.Module):  # type: ignore[misc] # torch is optional, so its 
 
 
 def to_onnx(network: PageNetwork) -> bytes:
-    """Return *network*, batch norm folded, as an ONNX model: float32 (1, 2, H, W) -> (1,)."""
-    drawn = _Drawn()
-    new, old = drawn.add("Split", INPUT, outputs=2, axis=1)
-    (apart,) = drawn.add("Abs", *drawn.add("Sub", new, old))
-    (x,) = drawn.add("Concat", new, old, apart, *drawn.add("Mul", new, old), axis=1)
-    for number, step in enumerate(network.steps):
-        (x,) = drawn.add("Relu", drawn.conv(x, f"steps.{number}", *_folded(step)))
-    maps = network.maps
-    assert maps.bias is not None
-    x = drawn.conv(x, "maps", maps.weight, maps.bias, stride=1)
-    (spots,) = drawn.add("Reshape", x, drawn.tensor("flat", np.array([0, MAPS, -1])))
-    (count,) = drawn.add("Slice", *drawn.add("Shape", spots), *(drawn.tensor(f"at.{n}", np.array([n])) for n in (2, 3)))
-    (some,) = drawn.add("Div", count, drawn.tensor("highest", np.array([HIGHEST])))
-    highest, _ = drawn.add("TopK", spots, some, outputs=2, axis=2)
-    means = [drawn.add("ReduceMean", each, axes=[2], keepdims=0)[0] for each in (spots, highest)]
-    (both,) = drawn.add("Concat", *means, axis=1)
-    weigh = (
-        drawn.tensor("weigh.weight", _array(network.weigh.weight)),
-        drawn.tensor("weigh.bias", _array(network.weigh.bias)),
-    )
-    (weighed,) = drawn.add("Gemm", both, *weigh, transB=1)
-    drawn.nodes.append(helper.make_node("Reshape", [weighed, drawn.tensor("one", np.array([-1]))], [OUTPUT]))
-    return drawn.model()
+    """Return *network*, in evaluation mode, batch norm folded, as an ONNX model: float32 (1, 2, H, W) -> (1,)."""
+    graph = Graph()
+    new, old = graph.split("Split", INPUT, results=2, axis=1)
+    apart = graph.add("Abs", graph.add("Sub", new, old))
+    x = graph.add("Concat", new, old, apart, graph.add("Mul", new, old), axis=1)
+    for number, (conv, norm, _) in enumerate(step.children() for step in network.steps):
+        x = graph.add("Relu", _conv(graph, x, f"steps.{number}", fuse_conv_bn_eval(conv, norm)))
+    spots = graph.add("Reshape", _conv(graph, x, "maps", network.maps), graph.constant([0, MAPS, -1]))
+    count = graph.add("Slice", graph.add("Shape", spots), graph.constant([2]), graph.constant([3]))
+    some = graph.add("Div", count, graph.constant([HIGHEST]))
+    highest, _ = graph.split("TopK", spots, some, results=2, axis=2)
+    means = [graph.add("ReduceMean", each, axes=[2], keepdims=0) for each in (spots, highest)]
+    weight, bias = (graph.tensor(f"weigh.{name}", _array(part)) for name, part in network.weigh.named_parameters())
+    weighed = graph.add("Gemm", graph.add("Concat", *means, axis=1), weight, bias, transB=1)
+    out = graph.add("Reshape", weighed, graph.constant([-1]))
+    pages = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, [1, 2, "height", "width"])
+    return graph.model("pages", pages, helper.make_tensor_value_info(out, TensorProto.FLOAT, [1]))
 
 
-def _folded(step: nn.Module) -> tuple[Tensor, Tensor, int]:
-    """Return weight, bias and stride of a convolution and the batch norm after it."""
-    conv, norm, _ = step.children()
-    assert isinstance(conv, nn.Conv2d)
-    assert isinstance(norm, nn.BatchNorm2d)
-    assert norm.running_var is not None
-    assert norm.running_mean is not None
-    gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-    return conv.weight * gain[:, None, None, None], norm.bias - norm.running_mean * gain, conv.stride[0]
+def _conv(graph: Graph, x: str, name: str, layer: nn.Conv2d) -> str:
+    """Add a convolution with a bias; return the name of its result."""
+    numbers = [graph.tensor(f"{name}.{part}", _array(values)) for part, values in layer.named_parameters()]
+    return graph.add("Conv", x, *numbers, pads=[layer.padding[0]] * 4, strides=list(layer.stride))
 
 
 def _array(values: Tensor) -> npt.NDArray[np.float32]:
     array: npt.NDArray[np.float32] = values.detach().numpy()
     return array
-
-
-class _Drawn:
-    """A graph in the making."""
-
-    def __init__(self) -> None:
-        self.nodes: list[NodeProto] = []
-        self.tensors: list[TensorProto] = []
-
-    def add(self, kind: str, *inputs: str, outputs: int = 1, **attributes: object) -> list[str]:
-        """Add a node; return the names of its *outputs*."""
-        names = [f"{kind.lower()}_{len(self.nodes)}.{number}" for number in range(outputs)]
-        self.nodes.append(helper.make_node(kind, list(inputs), names, **attributes))
-        return names
-
-    def tensor(self, name: str, values: npt.NDArray[np.float32] | npt.NDArray[np.int64]) -> str:
-        """Add a constant; return its name."""
-        self.tensors.append(numpy_helper.from_array(values, name))
-        return name
-
-    def conv(self, x: str, name: str, weight: Tensor, bias: Tensor, stride: int) -> str:
-        """Add a convolution; return the name of its result."""
-        pad = weight.shape[2] // 2
-        numbers = self.tensor(f"{name}.weight", _array(weight)), self.tensor(f"{name}.bias", _array(bias))
-        return self.add("Conv", x, *numbers, pads=[pad] * 4, strides=[stride] * 2)[0]
-
-    def model(self) -> bytes:
-        """Return the graph as a file."""
-        pages = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, [1, 2, "height", "width"])
-        evidence = helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, [1])
-        graph = helper.make_graph(self.nodes, "pages", [pages], [evidence], self.tensors)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="twinlens")
-        model.ir_version = IR_VERSION
-        onnx.checker.check_model(model)
-        return bytes(model.SerializeToString(deterministic=True))

@@ -16,24 +16,30 @@ from model.augment import FAMILIES, WILD, jpeg
 from model.data import Picture, name_hash
 from model.grey import Grey
 from model.pixels import Pixels
-from model.reprint import other_lines, other_words
+from model.reprint import other_band, other_lines, other_words
 from model.second_look import Thumbnail, laid_pages, thumbnail
 from model.thumbnail import view
 
-COPIES = ("combined", "combined", "combined", "noise", "noise", "zoom_crop", "zoom_crop", "colour", "", "")
+LAID_ON = ("caption", "overlay", "border", "rotate")
+"""Families that hide a part of a page or set it askew: what is hard to tell from other lines."""
+
+COPIES = ("combined", "combined", "combined", "noise", "noise", "zoom_crop", "zoom_crop", "colour", *LAID_ON, "", "")
 """Families of the copies of one page; an empty name draws one of RARE."""
 
 RARE = (*WILD, "full_zoom", "rotate", "screenshot", "strong_crop")
 """Families of few copies."""
 
-OTHERS = ("combined", "noise", "zoom_crop", "colour", "jpeg", "rescale", "blur", "")
+OTHERS = ("combined", "noise", "zoom_crop", "colour", "jpeg", "rescale", "blur", *LAID_ON, "")
 """Families of which one edits another page; an empty name leaves it as it is."""
 
 REPRINTS = 5
 """Pages with other words that are made of each page."""
 
 MOVED = 2
-"""Pages with other lines that are made of each page."""
+"""Pages with lines elsewhere that are made of each page."""
+
+BANDS = 2
+"""Pages with another band that are made of each page."""
 
 RESAVED = 0.5
 """Share of the edited pages that are saved as JPEG as well."""
@@ -60,7 +66,7 @@ def of_page(page: Picture) -> list[PagePair]:
     for family in COPIES:
         copy = thumbnail(_edited(page.pixels, family or str(rng.choice(RARE)), rng))
         pairs += _laid(*((own, copy) if rng.random() < SWAPPED else (copy, own)), same=True)
-    for make in (other_words,) * REPRINTS + (other_lines,) * MOVED:
+    for make in (other_words,) * REPRINTS + (other_lines,) * MOVED + (other_band,) * BANDS:
         made = make(page.pixels, rng)
         if made is not None:
             pairs += _laid(thumbnail(_edited(made, str(rng.choice(OTHERS)), rng)), own, same=False)

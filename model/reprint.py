@@ -1,5 +1,5 @@
 """
-Makes other pages of a page: some of its words exchanged, or some of its lines moved; never copies.
+Makes other pages of a page: some words exchanged, some lines moved, or a band of it another; never copies.
 
 What the comparison of pages has to learn is what parts two receipts of one shop, and such pairs are rare and private.
 A page with other words in the same places is just that, and every page at hand gives as many as are wanted.
@@ -27,6 +27,9 @@ ERASED = 0.15
 ALIKE = 8
 """Words nearest in size among which the new one is drawn."""
 
+UNLIKE = 12.0
+"""Grey levels by which two bands of a page differ in the mean, so that one makes another page in the other's place."""
+
 Box = tuple[int, int, int, int]
 """Left, top, width and height, in pixels."""
 
@@ -50,6 +53,19 @@ def other_lines(page: Pixels, rng: np.random.Generator) -> Pixels:
     bottom = min(height, top + int(rng.uniform(0.25, 0.7) * height))
     made: Pixels = page.copy()
     made[top:bottom] = np.roll(page[top:bottom], -2 - int(rng.uniform(0.03, 0.12) * height), 0)
+    return made
+
+
+def other_band(page: Pixels, rng: np.random.Generator) -> Pixels | None:
+    """Return *page*, RGB, with a band of 6-20 % of its height as another one of it is; None where that is no other."""
+    height = len(page)
+    high = max(2, int(rng.uniform(0.06, 0.2) * height))
+    into, taken = (int(top) for top in rng.integers(0, height - high + 1, 2))
+    band, other = page[into : into + high], page[taken : taken + high]
+    if float(cv2.absdiff(band, other).mean()) < UNLIKE:
+        return None
+    made: Pixels = page.copy()
+    made[into : into + high] = other
     return made
 
 

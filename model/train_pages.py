@@ -3,8 +3,7 @@ Trains the comparison of pages, on pages of the data and on drawn ones.
 
     python -m model train-pages --data ../shared/data/train --out pages.onnx
 
-Some two hours on two cores, as its parts tell; it was not run as a whole yet. The held-out quarter of the data is
-never seen; it only measures.
+The held-out quarter of the data is never seen; it only measures.
 """
 
 from __future__ import annotations
@@ -74,8 +73,12 @@ class PagesConfig:
 
 def train_pages(
     pictures: Sequence[Picture], held_out: Sequence[Picture], describe: Describe, config: PagesConfig, tell: Tell
-) -> PageNetwork:
-    """Learn from the pages among *pictures*; those among *held_out* measure. *describe* gives an encoder's vectors."""
+) -> Iterator[PageNetwork]:
+    """
+    Learn from the pages among *pictures*; yield the network as it is after each tenth of the steps.
+
+    The pages among *held_out* measure. *describe* gives an encoder's vector of each picture.
+    """
     torch.manual_seed(config.seed)
     torch.set_num_threads(config.workers)
     learned = Sizes(made(pictures, describe, config), config.least)
@@ -89,11 +92,10 @@ def train_pages(
         for group in optimiser.param_groups:
             group["lr"] = _rate(step, config)
         losses.append(_learn(network, optimiser, learned.draw(config.pairs, rng), config))
-        if (step + 1) % (config.steps // 20) == 0:
+        if (step + 1) * 10 // config.steps > step * 10 // config.steps:
             tell(f"step {step + 1:6d}  loss {np.mean(losses):.4f}  {rates(network, measured, EVIDENT)}")
             losses = []
-    network.eval()
-    return network
+            yield network.eval()
 
 
 def made(pictures: Sequence[Picture], describe: Describe, config: PagesConfig) -> Iterator[PagePair]:
