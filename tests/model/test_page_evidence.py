@@ -14,7 +14,7 @@ from model import page_evidence, second_look
 from model.augment import FAMILIES
 from model.documents import PAGES, documents
 from model.page_evidence import PagesError, evidence
-from model.reprint import other_lines, other_words
+from model.reprint import other_band, other_lines, other_words
 from model.second_look import EVIDENT, laid_pages, thumbnail
 
 
@@ -83,6 +83,16 @@ def test_a_page_with_other_lines_keeps_the_rest() -> None:
     changed = (other_lines(page, np.random.default_rng(0)) != page).any((1, 2))
     assert 0.05 < changed.mean() < 0.75
     assert not changed[: int(0.05 * len(page))].any()
+
+
+def test_a_page_with_another_band_keeps_the_rest() -> None:
+    """A band of it shows what stands elsewhere, the rest did not change; of an even sheet none is made."""
+    page = documents(1)[0].pixels
+    made = other_band(page, np.random.default_rng(1))
+    assert made is not None
+    (rows,) = (made != page).any((1, 2)).nonzero()
+    assert 0.02 * len(page) < rows[-1] - rows[0] < 0.2 * len(page)
+    assert other_band(np.full((80, 80, 3), 200, np.uint8), np.random.default_rng(1)) is None
 
 
 def test_torch_and_onnx_agree() -> None:
