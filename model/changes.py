@@ -91,10 +91,12 @@ NOTHING = Changes(0.0, moved=False)
 
 def changes(window: Grey, placed: Grey) -> Changes:
     """Return what shows only in *window*, or only in what was *placed* on it, both (H, W), levels, equally sharp."""
+    if not _may_show(cv2.absdiff(window, placed)):
+        return NOTHING
     lit = relit(placed, window)
     apart = window - lit
     level = np.abs(apart)
-    if np.count_nonzero(level[INSIDE] > APART) < DOT.size:
+    if not _may_show(level):
         return NOTHING  # the same answer, sooner
     limit = max(APART, NOISES * 1.4826 * float(np.partition(level.ravel(), level.size // 2)[level.size // 2]))
     lighter, darker = _dots(apart, limit), _dots(-apart, limit)
@@ -103,6 +105,11 @@ def changes(window: Grey, placed: Grey) -> Changes:
     same = cv2.morphologyEx((level <= limit / 2).astype(np.uint8), cv2.MORPH_OPEN, np.ones((NEAR, NEAR), np.uint8))
     spots = np.concatenate([_spots(window, lit, lighter, same, limit), _spots(-window, -lit, darker, same, limit)])
     return _told(spots)
+
+
+def _may_show(level: Grey) -> bool:
+    """Return whether two pictures that lie so many levels apart may differ by a spot."""
+    return bool(np.count_nonzero(level[INSIDE] > APART) >= DOT.size)
 
 
 def _dots(apart: Grey, limit: float) -> Bits:
