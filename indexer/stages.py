@@ -79,8 +79,7 @@ class Stages:
         with self.clock("read"):
             data = candidate.record.read()
             digest = hashlib.sha256(data).hexdigest()
-        record = replace(candidate.record, read=_read_already, held=0)  # lets go of bytes that it may keep
-        return replace(candidate, record=record, data=data, size=len(data), sha256=digest)
+        return replace(candidate, record=_let_go(candidate.record), data=data, size=len(data), sha256=digest)
 
     def find_twins(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """Find entries with the same bytes, an image's own among them; those images need not be decoded."""
@@ -135,7 +134,8 @@ class Stages:
 
 
 def _candidate(record: ImageRecord, as_of: int, known: Entry | None) -> Candidate:
-    return Candidate(record, as_of, known, settled=known is not None and is_untouched(known, record))
+    settled = known is not None and is_untouched(known, record)
+    return Candidate(_let_go(record) if settled and not record.described else record, as_of, known, settled)
 
 
 def _told(verdict: Verdict, original: Entry | None, there: Mapping[str, bool | None]) -> Verdict:
@@ -145,8 +145,13 @@ def _told(verdict: Verdict, original: Entry | None, there: Mapping[str, bool | N
     return replace(verdict, original_missing_since=since, original_is_there=there[original.uri])
 
 
+def _let_go(record: ImageRecord) -> ImageRecord:
+    """Return *record* without the bytes, or the open archive, that it may keep."""
+    return replace(record, read=_read_already, held=0)
+
+
 def _read_already() -> bytes:
-    raise AssertionError("a record is read once")
+    raise AssertionError("a record is read once, and none of what has not changed")
 
 
 def _twins_place(candidate: Candidate) -> Place | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 import zipfile
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -12,7 +13,11 @@ from threading import Lock
 from indexer.errors import ImageError
 from indexer.records import Failure
 from indexer.sources.archive import Container, Offers, Shelf, guarded
+from indexer.sources.local import translated
 from indexer.sources.naming import as_utf8
+
+MOST_OPEN = 128
+"""Archives that are open at once; each takes a file handle, of which a process may often have 1,024."""
 
 _ENCRYPTED = 0x1
 
@@ -21,7 +26,7 @@ def members(shelf: Shelf) -> Offers:
     """
     Yield the images of the zip archive on *shelf*, in the order of its directory, which is held in memory.
 
-    All records share one open archive; it is closed when the last of them is gone.
+    All records share one archive, which is closed when the last of them is gone, or when too many are open.
     """
     for step in guarded(_opened(shelf)):
         if isinstance(step, Exception):
@@ -41,28 +46,18 @@ def members(shelf: Shelf) -> Offers:
 
 
 def _opened(shelf: Shelf) -> Iterator[_Archive]:
-    yield _open(shelf.container)
-
-
-def _open(container: Container) -> _Archive:
-    stream = container.open()
-    try:
-        archive = _Archive(container, zipfile.ZipFile(stream))
-    except BaseException:
-        stream.close()
-        raise
-    weakref.finalize(archive, stream.close)
-    return archive
+    yield _Archive(shelf.container)
 
 
 class _Archive:
-    """An open zip archive that may be read from several threads, and sent to another process."""
+    """A zip archive that may be read from several threads, and sent to another process; opened anew if need be."""
 
-    def __init__(self, container: Container, file: zipfile.ZipFile) -> None:
+    def __init__(self, container: Container) -> None:
         self._container = container
-        self._zip = file
         self._lock = Lock()
-        self.infos = file.infolist()
+        self._file: zipfile.ZipFile | None = None
+        self.infos: list[zipfile.ZipInfo] = []
+        self.infos = self._opened().infolist()
 
     def __reduce__(self) -> tuple[type[_Elsewhere], tuple[Container]]:
         return _Elsewhere, (self._container,)
@@ -71,6 +66,8 @@ class _Archive:
         """Return one member's bytes; raises ImageError."""
         try:
             data = self._read(info, max_bytes + 1)
+        except ImageError:
+            raise
         except NotImplementedError as error:
             reason = f"Its archive packs it in a way that is not read ({error}); pack it anew."
             raise ImageError("unsupported-archive", reason) from error
@@ -83,13 +80,61 @@ class _Archive:
 
     def _read(self, info: zipfile.ZipInfo, size: int) -> bytes:
         """Unpack outside the lock: opening and closing members counts references, reading locks by itself."""
+        file = self._opened()
         with self._lock:
-            stream = self._zip.open(info)
+            stream = file.open(info)
         try:
             return stream.read(size)
         finally:
             with self._lock:
                 stream.close()
+
+    def _opened(self) -> zipfile.ZipFile:
+        """Return the open archive; who was open longest is closed for it, where too many are."""
+        with self._lock:
+            if self._file is not None:
+                return self._file
+            file = self._file = self._again() if self.infos else _open(self._container)
+        with _LOCK:
+            _OPEN.append(weakref.ref(self))
+            longest = [_OPEN.popleft()() for _ in range(len(_OPEN) - MOST_OPEN)]
+        for archive in longest:
+            if archive is not None:
+                archive.close()
+        return file
+
+    def _again(self) -> zipfile.ZipFile:
+        with translated():
+            file = _open(self._container)
+        if list(map(_place, file.infolist())) != list(map(_place, self.infos)):
+            raise ImageError("vanished", "Its archive was changed while it was being read; run again.")
+        return file
+
+    def close(self) -> None:
+        """Let go of the file, once nobody reads from it any more; the next one to read opens it anew."""
+        with self._lock:
+            self._file = None
+
+
+_OPEN: deque[weakref.ref[_Archive]] = deque()
+"""Those that were opened last; some may be gone since."""
+
+_LOCK = Lock()
+
+
+def _open(container: Container) -> zipfile.ZipFile:
+    stream = container.open()
+    try:
+        file = zipfile.ZipFile(stream)
+    except BaseException:
+        stream.close()
+        raise
+    weakref.finalize(file, stream.close)
+    return file
+
+
+def _place(info: zipfile.ZipInfo) -> tuple[int, int]:
+    return info.header_offset, info.CRC
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,4 +155,4 @@ class _Elsewhere:
 
 @lru_cache(maxsize=4)
 def _open_again(container: Container) -> _Archive:
-    return _open(container)
+    return _Archive(container)

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+from dataclasses import replace
+
 from indexer.candidate import Candidate
 from indexer.records import UNKNOWN, ImageRecord
+from indexer.stages import Stages, Stopwatch
+from indexer.store.memory import MemoryStore
+from indexer.stream import Limits
+from tests.flow import SETTINGS, Image, run
 
 
 def test_a_file_counts_before_it_is_read() -> None:
@@ -21,3 +29,26 @@ def test_bytes_count_until_they_are_dropped() -> None:
     record = ImageRecord("a", 3, 1, bytes)
     assert Candidate(record, data=b"abcd", sha256="00").held == 4
     assert Candidate(record, sha256="00").held == 0
+
+
+class _Kept:
+    """Bytes of a stream's member, as a record keeps them."""
+
+    def __call__(self) -> bytes:
+        raise AssertionError("what has not changed is not read")
+
+
+def test_what_has_not_changed_keeps_nothing() -> None:
+    """The bytes of a stream's member go, once its file proves to be the one that was indexed."""
+    store, image = MemoryStore(SETTINGS), Image("a", 1, 1)
+    run(store, [image], Limits())
+    kept = _Kept()
+    gone = weakref.ref(kept)
+    record = replace(image.record(None, timed=True), read=kept, held=1_000_000)
+    stages = Stages(store, encoder=None, clock=Stopwatch(), max_pixels=1)  # type: ignore[arg-type]
+    (candidate,) = stages.look_up([record])
+    del kept, record
+    gc.collect()
+    assert candidate.settled
+    assert candidate.record.held == 0
+    assert gone() is None

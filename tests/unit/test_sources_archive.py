@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from indexer.errors import ImageError
 from indexer.records import Failure, ImageRecord
-from indexer.sources import SourceOptions, SourceStats, open_items
+from indexer.sources import SourceOptions, SourceStats, open_items, zipped
 
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
     ".tar": bytes,
@@ -331,6 +331,22 @@ def test_members_are_read_from_many_threads(tmp_path: Path, ending: str) -> None
     records = list(open_items([path]))
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(read, records)) == [data for _, data in members]
+
+
+def test_many_zips_take_few_file_handles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records of more archives than may be open are all read, from many threads; one that was exchanged is told."""
+    monkeypatch.setattr(zipped, "MOST_OPEN", 2)
+    for number in range(8):
+        saved(tmp_path, f"{number}.zip", zip_of([(f"{n}.jpg", bytes([number, n])) for n in range(3)]))
+    records = list(open_items([tmp_path]))
+    handles = [str(link.readlink()) for link in Path("/proc/self/fd").iterdir() if link.exists()]
+    assert sum(handle.startswith(str(tmp_path)) for handle in handles) == 2
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(read, records)) == [bytes([number, n]) for number in range(8) for n in range(3)]
+    saved(tmp_path, "0.zip", zip_of([("1.jpg", b"new")]))
+    (tmp_path / "1.zip").unlink()
+    kinds = [read(records[at]) for at in (6, 9, 12, 15, 0, 0, 3)]
+    assert kinds[-3:] == ["vanished"] * 3
 
 
 @pytest.mark.parametrize("ending", [".tar", ".tar.gz", ".zip"])
