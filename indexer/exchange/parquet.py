@@ -121,7 +121,7 @@ class ParquetFile:
         """
         wanted = [name for name in (*names, *([DESCRIPTOR, THUMBNAIL] if pictures else [])) if name in self.columns]
         number = 0
-        with _translated(self.path), pq.ParquetFile(self.path, **_READING) as file:
+        with _translated(self.path), self.path.open("rb") as source, pq.ParquetFile(source, **_READING) as file:
             for page in file.iter_batches(PAGE, columns=wanted):
                 yield from _rows(page, number, names)
                 number += page.num_rows
@@ -134,7 +134,7 @@ def open_file(path: Path) -> ParquetFile:
     Raises:
         SourceError: it cannot be read, or is no Parquet file.
     """
-    with _translated(path), pq.ParquetFile(path) as file:
+    with _translated(path), path.open("rb") as source, pq.ParquetFile(source) as file:  # pyarrow takes UTF-8 paths only
         told = file.schema_arrow.metadata or {}
         metadata = {key.decode(errors="replace"): value.decode(errors="replace") for key, value in told.items()}
         twice = [name for name, count in Counter(file.schema_arrow.names).items() if count > 1]
@@ -216,6 +216,8 @@ def _in_groups(images: Iterable[T], size: int) -> Iterator[list[T]]:
 @contextmanager
 def _written(path: Path, shape: Shape) -> Iterator[Callable[[Sequence[Written]], int]]:
     """Yield what adds a row group to the file and returns its length; an unfinished file is deleted."""
+    if not path.name:
+        raise ConfigError(f"cannot write {path}: it is a folder; name a file")
     partial = path.with_name(path.name + ".partial")
     for target in (path, partial):
         check_replaceable(target, begins=_MAGIC, kind="Parquet file")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
-from itertools import takewhile
 from pathlib import Path
 
 from indexer.errors import ConfigError
@@ -107,7 +106,7 @@ def restore(files: Sequence[ParquetFile], store: Store, where: Where) -> Run:
     tally = Tally()
 
     def verdicts() -> Iterator[Verdict]:
-        copied = copy_whole(lambda: takewhile(lambda _: not tally.stopped, entries_in(files)), store, where.collection)
+        copied = copy_whole(lambda: entries_in(files), store, where.collection, lambda: tally.stopped)
         yield from (verdict_on(entry, unchanged=not written) for entry, written in copied)
 
     place = {"uri": shown(where.uri), "collection": where.collection}

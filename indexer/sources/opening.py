@@ -293,7 +293,7 @@ def problem_of(text: str) -> str | None:
 def _problem(text: str, answer: Answer | None) -> str | None:
     """Return the same, when the *answer* is what is at its URL, if it has one."""
     if answer is not None:
-        return f"{answer.uri}: {answer.reason}" if isinstance(answer, Failure) else None
+        return f"{answer.uri}: {answer.reason.rstrip('.')}" if isinstance(answer, Failure) else None
     if text == _STDIN:
         return None
     path, member = _split(text.removeprefix(_LOCAL_URL))

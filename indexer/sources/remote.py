@@ -67,7 +67,7 @@ class Remote:
         except FileNotFoundError:
             return Failure(self.uri, "missing", "Nothing is at this address; check it.")
         except Exception as error:  # noqa: BLE001 - file systems raise what their clients raise
-            return Failure(self.uri, "unreachable", f"It cannot be reached ({_told(error)}); check address and access.")
+            return Failure(self.uri, "unreachable", _unreachable(error))
         return Found(self.uri, self.uri.rpartition("/")[2], info, info["type"] == "directory")
 
     def is_there(self, uri: str) -> bool | None:
@@ -154,7 +154,7 @@ def connect(url: str) -> Remote | Failure:
     Return the file system behind *url*, or why there can be none; some sign in at once, most ask nothing yet.
 
     Raises:
-        ConfigError: a package is missing, or the file system cannot be had, such as that of a host that is down.
+        ConfigError: a package is missing.
     """
     scheme = url.partition("://")[0].lower()
     extra = "s3" if scheme in ("s3", "s3a") else "remote"
@@ -167,8 +167,8 @@ def connect(url: str) -> Remote | Failure:
         raise ConfigError(f"{scheme}:// needs a package that is not installed ({error}): {advice}") from error
     except ValueError as error:
         return Failure(public(url), "bad-address", f"This address cannot be used ({_told(error)}); check it.")
-    except Exception as error:
-        raise ConfigError(f"cannot use {public(url)}: {_told(error)}; check the address") from error
+    except Exception as error:  # noqa: BLE001 - as above; some sign in here
+        return Failure(public(url), "unreachable", _unreachable(error))
     return Remote(public(url), system, path)
 
 
@@ -199,6 +199,10 @@ def _image_error(error: Exception) -> ImageError:
     if isinstance(error, FileNotFoundError):
         return ImageError("vanished", "It was there a moment ago and is not now; run again if it comes back.")
     return ImageError("unreadable", f"It cannot be read ({_told(error)}); check access and run again.")
+
+
+def _unreachable(error: Exception) -> str:
+    return f"It cannot be reached ({_told(error)}); check address and access."
 
 
 def _told(error: Exception) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,7 +15,10 @@ from indexer.errors import ConfigError, SourceError
 from indexer.exchange import parquet
 from indexer.exchange.collection import entries_in, files_of, settings_in, write_collection
 from indexer.exchange.shards import Encoded, is_same
+from indexer.jobs.exchange import restore
+from indexer.jobs.index import Where
 from indexer.records import Entry, Failure, ImageRecord, Look, Lookalike, Settings
+from indexer.store.memory import MemoryStore
 
 SETTINGS = Settings("network@1", 3, 0.01, second_look=True, inner_radius=0.1 + 0.2, min_score=0.72, method="regions-6")
 VECTOR = np.array([0.1, -1e-42, 3e38], np.float32)
@@ -56,6 +60,23 @@ def test_every_field_comes_back_as_it_was(tmp_path: Path) -> None:
     (file,) = files_of([exported(tmp_path / "all.parquet", [COPY, UNIQUE, plain])])
     assert [bits(entry) for entry in entries_in([file])] == [bits(COPY), bits(UNIQUE), bits(plain)]
     assert settings_in(file) == SETTINGS
+
+
+def test_a_file_may_have_any_name(tmp_path: Path) -> None:
+    """What a file system takes, an export can be called, and is imported from; where no name is, it says so."""
+    path = exported(tmp_path / os.fsdecode(b"\xff.parquet"), [COPY])
+    assert [bits(entry) for entry in entries_in(files_of([path]))] == [bits(COPY)]
+    with pytest.raises(ConfigError, match="it is a folder; name a file"):
+        exported(Path(), [COPY])
+
+
+def test_a_restore_that_is_stopped_before_it_writes_says_nothing_false(tmp_path: Path) -> None:
+    """Ctrl-C while a collection is compared with the files ends the run; that they differ is not claimed."""
+    files, store = files_of([exported(tmp_path / "all.parquet", [COPY, UNIQUE])]), MemoryStore(SETTINGS)
+    assert len(list(restore(files, store, Where("x.db")))) == 2
+    stopped = restore(files, store, Where("x.db"))
+    stopped.stop()
+    assert list(stopped) == []
 
 
 def test_files_of_before_changes_were_told_come_back(tmp_path: Path) -> None:

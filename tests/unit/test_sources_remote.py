@@ -282,3 +282,13 @@ def test_a_missing_package_names_its_extra(url: str, extra: str) -> None:
     done = subprocess.run([sys.executable, "-c", code, url], env=env, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("ConfigError ")
     assert how_to_install(extra) in done.stdout
+
+
+def test_a_host_that_is_down_is_one_source_amiss(tmp_path: Path) -> None:
+    """A file system that signs in at once, and cannot, loses nothing of what comes before and after it."""
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / name).write_bytes(name.encode())
+    offers = list(open_items([tmp_path / "a.jpg", "ftp://127.0.0.1:1/pictures", tmp_path / "b.jpg"]))
+    assert [offer.kind if isinstance(offer, Failure) else "read" for offer in offers] == ["read", "unreachable", "read"]
+    with pytest.raises(SourceError, match=r"ftp://127\.0\.0\.1:1/pictures: It cannot be reached .*; nothing was done"):
+        check_sources(["ftp://127.0.0.1:1/pictures"])
