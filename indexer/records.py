@@ -285,7 +285,8 @@ class Verdict:
         original_missing_since: for a copy, since when the original's file is gone, as a sweep found.
         original_is_there: for a copy, whether the original's file was there, as it was indexed, when the verdict was
             given; False where it was gone; None where no direct look tells (addresses, members of an archive that is
-            there, names that a program gave), or the file has another size or time by now.
+            there, names that a program gave), the file has another size or time by now, or it is the copy itself under
+            another name (a folder mounted twice, hard links).
 
     """
 

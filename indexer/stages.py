@@ -16,7 +16,7 @@ from indexer.confirm import thumbnail
 from indexer.decode import decode
 from indexer.encode import Encoder
 from indexer.records import Entry, Hits, ImageRecord, Picture, Verdict
-from indexer.sources import is_as_indexed
+from indexer.sources import is_as_indexed, is_one_file
 from indexer.store.base import Store
 from indexer.verdict import RADIUS_ALONE, Place, Rule, entry_for, group_of, is_untouched, place_among, verdict_on
 
@@ -141,8 +141,10 @@ def _candidate(record: ImageRecord, as_of: int, known: Entry | None) -> Candidat
 def _told(verdict: Verdict, original: Entry | None, there: Mapping[str, bool | None]) -> Verdict:
     if original is None:
         return verdict
-    since = original.missing_since
-    return replace(verdict, original_missing_since=since, original_is_there=there[original.uri])
+    is_there = there[original.uri]
+    if is_there and verdict.exact and is_one_file(verdict.uri, original.uri):
+        is_there = None
+    return replace(verdict, original_missing_since=original.missing_since, original_is_there=is_there)
 
 
 def _let_go(record: ImageRecord) -> ImageRecord:

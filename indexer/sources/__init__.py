@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from indexer.sources.glancing import glance
+from indexer.sources.local import is_one_file
 from indexer.sources.opening import (
     Item,
     Selection,
@@ -29,6 +30,7 @@ __all__ = [
     "counter",
     "glance",
     "is_as_indexed",
+    "is_one_file",
     "member_of",
     "open_items",
     "open_sources",

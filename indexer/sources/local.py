@@ -1,6 +1,6 @@
 """Files of the local disk: their records, and their bytes; what the operating system raises ends here."""
 
-# ruff: noqa: PTH114, PTH116, PTH120 (paths stay text: a million of them, some not UTF-8)
+# ruff: noqa: PTH114, PTH116, PTH121, PTH120 (paths stay text: a million of them, some not UTF-8)
 
 from __future__ import annotations
 
@@ -46,6 +46,14 @@ def is_untouched(path: str, size: int, mtime_ns: int) -> bool:
     except (OSError, ValueError):
         return False
     return (status.st_size, status.st_mtime_ns) == (size, mtime_ns)
+
+
+def is_one_file(path: str, other: str) -> bool:
+    """Tell whether both lead to one file, as hard links do, a folder mounted twice, or names on a disk without case."""
+    try:
+        return os.path.samefile(path, other)
+    except (OSError, ValueError):
+        return False
 
 
 def holds_something(folder: str) -> bool:

@@ -52,3 +52,19 @@ def test_no_changed_file_passes_for_the_original(
     assert (Path(told["a.jpg"]["original"]).name, told["a.jpg"]["original_is_there"]) == ("b.jpg", None)
     for row in twinlens("groups", "--uri", uri, "--json").rows:
         assert row["original_is_there"] is (None if row["original"] == str(folder / "b.jpg") else True)
+
+
+def test_a_file_is_no_copy_of_itself_that_could_go(twinlens: Twinlens, shared_photos: Path, tmp_path: Path) -> None:
+    """Where two names lead to one file, no row says that the other one is there to be kept."""
+    folder, uri = tmp_path / "pics", tmp_path / "a.db"
+    folder.mkdir()
+    shutil.copy2(shared_photos / "a-00.jpg", folder / "a.jpg")
+    shutil.copy2(shared_photos / "a-00.jpg", folder / "c.jpg")
+    (folder / "b.jpg").hardlink_to(folder / "a.jpg")
+    rows = twinlens("ingest", folder, "--uri", uri, "--json").rows[:-1]
+    assert [row["original_is_there"] for row in rows] == [None, None, True]
+    assert [row["outcome"] for row in rows] == ["unique", "copy", "copy"]
+    (group,) = twinlens("groups", "--uri", uri, "--json").rows
+    assert group["original_is_there"] is None
+    shown = [twinlens("show", folder / name, "--uri", uri, "--json").rows[0] for name in ("b.jpg", "c.jpg")]
+    assert [row["original_is_there"] for row in shown] == [None, True]
