@@ -58,7 +58,8 @@ class Walker:
                 yield from self._file(root, child)
             elif self.sieve.enters(child.below + "/"):
                 path = os.path.realpath(child.path) if child.is_link else child.path
-                pending.append(self._children(path, child.below + "/"))
+                if not (child.is_link and _lies_in(root, path)):  # else its own place decides
+                    pending.append(self._children(path, child.below + "/"))
 
     def _children(self, folder: str, below: str) -> Iterator[_Child | Failure]:
         """Yield what counts in *folder*, a real path; nothing if it was entered before."""
@@ -111,6 +112,10 @@ class Walker:
         """Tell whether the walk of *root* offers *path*, to which a link leads, at its own place."""
         inside = os.path.join(root, "")
         return path.startswith(inside) and self.sieve.would_take(path[len(inside) :])
+
+
+def _lies_in(root: str, path: str) -> bool:
+    return path.startswith(os.path.join(root, ""))
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -116,6 +116,18 @@ def test_a_link_to_a_file_that_is_no_image_by_name_is_followed(tmp_path: Path) -
     assert below(tmp_path) == ["store/4711"]
 
 
+def test_patterns_go_by_a_folders_own_place(tmp_path: Path) -> None:
+    """A link to a folder of the same source, read before it, brings in nothing that is left out, and loses nothing."""
+    for name in ("2024/a.jpg", "2024/private/s.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(name.encode())
+    (tmp_path / "2000").symlink_to("2024")
+    (tmp_path / "2001").symlink_to("2024/private")
+    assert below(tmp_path, exclude=["2024/private/"]) == ["2024/a.jpg"]
+    assert below(tmp_path, include=["2024/*.jpg"]) == ["2024/a.jpg"]
+    assert below(tmp_path, exclude=["2000/"]) == ["2024/a.jpg", "2024/private/s.jpg"]
+
+
 def test_loops_of_linked_folders_end(tmp_path: Path) -> None:
     """A folder that links to its parent, and two that link to each other, are entered once."""
     put(tmp_path, "a/x.jpg", "b/y.jpg")
