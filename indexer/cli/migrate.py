@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from indexer import interrupt
 from indexer.cli.options import (
@@ -24,6 +25,9 @@ from indexer.errors import ExitCode
 if TYPE_CHECKING:
     from indexer.jobs.index import Where
     from indexer.jobs.reencode import Plan
+
+_OF_A_COPY = ("uri", "collection", "to", "to_collection", "as_json")
+"""Parameters that mean something without --re-encode."""
 
 
 @click.command()
@@ -61,7 +65,17 @@ def migrate(uri: str, collection: str, to: str | None, to_collection: str | None
         return _encode_anew(place, there, options)
     if there is None:
         raise click.UsageError("say where the collection is to go (--to, --to-collection), or pass --re-encode")
+    _refuse_options_of_encoding()
     return _copy(place, there, as_json=options["as_json"])
+
+
+def _refuse_options_of_encoding() -> None:
+    """Refuse what a copy has no use for, instead of leaving it out in silence."""
+    context = click.get_current_context()
+    for option in context.command.params:
+        given = context.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
+        if given and option.name not in _OF_A_COPY:
+            raise click.UsageError(f"{option.opts[0]} is for --re-encode; leave it out, or pass --re-encode")
 
 
 def _copy(place: Where, there: Where, *, as_json: bool) -> int:

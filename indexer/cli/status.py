@@ -50,8 +50,8 @@ def advice(uri: str, counts: Counts) -> str | None:
     if is_server(uri) or counts.total < SERVER_FROM:
         return None
     return (
-        f"Milvus Lite slows down with {counts.total:,} images; run a Milvus server,"
-        " and ingest the same sources with its http:// address as --uri"
+        f"Milvus Lite slows down with {counts.total:,} images; run a Milvus server, and move the collection there:"
+        " twinlens migrate --to http://…"
     )
 
 

@@ -76,6 +76,11 @@ def plan(place: Where, encoder: Encoder, radius: float | None = None, to: Where 
     done = short(had) == short(settings)
     if done and to:
         raise ConfigError(f"the collection {place.collection} is one of this encoder; migrate it without --re-encode")
+    if done and radius not in (None, had.radius):
+        raise ConfigError(
+            f"the collection {place.collection} is one of this encoder, with the radius {had.radius}; for another one,"
+            " export it, and import it under another name with --judge and --radius"
+        )
     if not done and not to and keep_as != old and stands_for(place.uri, keep_as, access=place.access):
         raise ConfigError(f"there is a collection {keep_as}, as the old one is to be called; drop or rename it")
     return Plan(place, old, keep_as, new, settings, switches=to is None, done=done)

@@ -44,6 +44,22 @@ def test_a_collection_is_copied_to_another_file(twinlens: Twinlens, full_uri: st
     assert twinlens("migrate", "--uri", full_uri, "--to", lite_uri, "--json").rows[0]["written"] == 0
 
 
+@pytest.mark.parametrize("option", [["--report", "r.jsonl"], ["--weights", "w.onnx"], ["--radius", "0.002"], ["-v"]])
+def test_a_copy_refuses_what_is_for_encoding(
+    twinlens: Twinlens, full_uri: str, lite_uri: str, option: list[str]
+) -> None:
+    """An option that would be left out in silence is named, and nothing is made."""
+    result = twinlens("migrate", "--uri", full_uri, "--to", lite_uri, *option)
+    assert (result.code, "is for --re-encode" in result.err) == (2, True)
+    assert not Path(lite_uri).exists()
+
+
+def test_another_radius_is_no_other_encoder(twinlens: Twinlens, full_uri: str) -> None:
+    """That there is nothing to do is not said of a collection with another radius than is asked for."""
+    result = twinlens("migrate", "--uri", full_uri, "--re-encode", "--radius", "0.002")
+    assert (result.code, "export it, and import it under another name" in result.err) == (2, True)
+
+
 @pytest.mark.server
 @pytest.mark.slow
 def test_a_collection_goes_to_a_server_and_back(

@@ -101,7 +101,9 @@ def test_status_advises_a_server_when_lite_is_large(twinlens: Twinlens, full_uri
 def test_status_prints_its_advice(twinlens: Twinlens, full_uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The advice is a line of its own, and in the JSON."""
     monkeypatch.setattr(lite, "SERVER_FROM", 20)
-    assert "\nadvice       Milvus Lite slows down with 20 images" in twinlens("status", "--uri", full_uri).out
+    told = twinlens("status", "--uri", full_uri).out
+    assert "\nadvice       Milvus Lite slows down with 20 images" in told
+    assert "twinlens migrate --to" in told
     assert "server" in json.loads(twinlens("status", "--uri", full_uri, "--json").out)["advice"]
 
 
