@@ -119,8 +119,8 @@ def _places(items: Iterable[Item]) -> list[str]:
 def member_of(uri: str) -> str | None:
     """Return the archive that the image at *uri* lies in; None for a file, and where there is no such archive."""
     if _is_far(uri):
-        url, mark, _ = uri.partition(MEMBER_MARK)
-        return url if mark else None
+        url, member = _split_url(uri)
+        return None if member is None else url
     path, member = _split(uri)
     return None if member is None else path
 
@@ -219,12 +219,12 @@ class _Opener:
             yield answer
             return
         place, found = answer
-        _, mark, member = text.partition(MEMBER_MARK)
+        _, member = _split_url(text)
         if found.is_folder:
             yield from self._remote_root(place).follow(self._remote_folder(place))
         elif is_archive(found.below):
-            offers = self._members(place.container(found), found.below, "", member if mark else None)
-            yield from offers if mark else self._remote_root(place).follow(offers)
+            offers = self._members(place.container(found), found.below, "", member)
+            yield from self._remote_root(place).follow(offers) if member is None else offers
         else:
             yield place.record(found, self._options.max_bytes)
 
@@ -255,6 +255,14 @@ def _split(text: str) -> tuple[str, str | None]:
     return text, None
 
 
+def _split_url(text: str) -> tuple[str, str | None]:
+    """Split `s3://bucket/archive.tar!/member` behind the first name that is an archive's."""
+    at = text.find(MEMBER_MARK)
+    while at >= 0 and not is_archive(text[:at]):
+        at = text.find(MEMBER_MARK, at + 1)
+    return (text, None) if at < 0 else (text[:at], text[at + len(MEMBER_MARK) :])
+
+
 def _real(path: str) -> str:
     """Return the real path; of a link that leads nowhere, the link's own."""
     if os.path.exists(path) or not os.path.islink(path):
@@ -275,7 +283,7 @@ def _is_far(text: str) -> bool:
 
 def _url_in(text: str) -> str | None:
     """Return the URL to ask about, without an archive's member; None where *text* is none."""
-    return text.partition(MEMBER_MARK)[0] if _is_far(text) else None
+    return _split_url(text)[0] if _is_far(text) else None
 
 
 def _url_of(item: Item) -> str | None:

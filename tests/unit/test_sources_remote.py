@@ -21,7 +21,7 @@ import pytest
 
 from indexer.errors import ImageError, SourceError
 from indexer.records import UNKNOWN, Failure, ImageRecord
-from indexer.sources import SourceOptions, SourceStats, address, check_sources, open_items
+from indexer.sources import SourceOptions, SourceStats, address, check_sources, member_of, open_items
 from indexer.sources.ahead import AHEAD
 from indexer.sources.remote import _mtime_ns_of, public
 from model.extras import how_to_install
@@ -292,3 +292,15 @@ def test_a_host_that_is_down_is_one_source_amiss(tmp_path: Path) -> None:
     assert [offer.kind if isinstance(offer, Failure) else "read" for offer in offers] == ["read", "unreachable", "read"]
     with pytest.raises(SourceError, match=r"ftp://127\.0\.0\.1:1/pictures: It cannot be reached .*; nothing was done"):
         check_sources(["ftp://127.0.0.1:1/pictures"])
+
+
+def test_only_archives_have_members(tmp_path: Path) -> None:
+    """What is no archive gives nothing else instead; a folder with the mark in its name can be named."""
+    (tmp_path / "we!").mkdir()
+    for name in ("a.jpg", "we!/b.jpg"):
+        (tmp_path / name).write_bytes(name.encode())
+    asked = [f"local://{tmp_path}{rest}" for rest in ("!/a.jpg", "/a.jpg!/x.jpg", "/we!/b.jpg")]
+    offers = list(open_items(asked))
+    told = [offer.kind if isinstance(offer, Failure) else offer.uri for offer in offers]
+    assert told == ["missing", "missing", address(asked[2])]
+    assert member_of(told[2]) is None
