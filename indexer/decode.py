@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from indexer.errors import ImageError
 from model.decode import MAX_PIXELS, Decoded, DecodeError, decode_image
 
 __all__ = ["MAX_PIXELS", "Decoded", "decode"]
 
 
-def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, least_px: int | None = None) -> Decoded:
+def decode(
+    data: bytes, *, max_pixels: int = MAX_PIXELS, least_px: int | None = None, admit: Callable[[int], object] = int
+) -> Decoded:
     """
     Decode a file's bytes; see `model.decode.decode_image` for the arguments.
 
@@ -17,6 +21,6 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, least_px: int | None = 
 
     """
     try:
-        return decode_image(data, max_pixels=max_pixels, least_px=least_px)
+        return decode_image(data, max_pixels=max_pixels, least_px=least_px, admit=admit)
     except DecodeError as error:
         raise ImageError(error.kind, error.reason) from error

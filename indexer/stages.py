@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from threading import Lock
 from time import perf_counter
 
@@ -19,6 +19,9 @@ from indexer.records import Entry, Hits, ImageRecord, Picture, Verdict
 from indexer.sources import is_as_indexed, is_one_file
 from indexer.store.base import Store
 from indexer.verdict import RADIUS_ALONE, Place, Rule, entry_for, group_of, is_untouched, place_among, verdict_on
+
+LARGE = 25_000_000
+"""Pixels from which one image at a time is decoded, whatever the number of threads: each may take 7 bytes a pixel."""
 
 
 class Stopwatch:
@@ -53,6 +56,7 @@ class Stages:
         rule: who is a copy; without a second look in it, no thumbnails are made.
         written: returns how many batches are written by now (see Judge).
         on_disk: whether verdicts tell of the files of originals; not where entries come from another machine.
+        large: held while a large image is in memory.
 
     """
 
@@ -63,6 +67,7 @@ class Stages:
     rule: Rule = RADIUS_ALONE
     written: Callable[[], int] = int
     on_disk: bool = True
+    large: AbstractContextManager[object] = field(default_factory=Lock)
 
     def look_up(self, records: Sequence[ImageRecord]) -> list[Candidate]:
         """Find each image's own earlier entry; one that is untouched since then will not be read."""
@@ -103,14 +108,23 @@ class Stages:
             return replace(candidate, picture=brought if self.rule.confirm else replace(brought, thumbnail=b""))
         if candidate.data is None:
             raise AssertionError("describe comes after read")
-        with self.clock("decode"):
-            image = decode(candidate.data, max_pixels=self.max_pixels, least_px=self.encoder.spec.least_px)
-        with self.clock("encode"):
-            descriptor = self.encoder.embed([image.pixels])[0]
-        with self.clock("thumbnail"):
-            small = thumbnail(image.pixels) if self.rule.confirm else b""
-        picture = Picture(image.width, image.height, image.format, descriptor, small)
-        return replace(candidate, data=None, picture=picture)
+        return replace(candidate, data=None, picture=self._picture(candidate.data))
+
+    def _picture(self, data: bytes) -> Picture:
+        with ExitStack() as until_done:
+
+            def admit(pixels: int) -> None:
+                if pixels > LARGE:
+                    until_done.enter_context(self.large)
+
+            with self.clock("decode"):
+                least_px = self.encoder.spec.least_px
+                image = decode(data, max_pixels=self.max_pixels, least_px=least_px, admit=admit)
+            with self.clock("encode"):
+                descriptor = self.encoder.embed([image.pixels])[0]
+            with self.clock("thumbnail"):
+                small = thumbnail(image.pixels) if self.rule.confirm else b""
+        return Picture(image.width, image.height, image.format, descriptor, small)
 
     def answer(self, candidates: Sequence[Candidate]) -> list[Verdict]:
         """Judge each image on its own against the collection; nothing is written."""

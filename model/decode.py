@@ -16,7 +16,7 @@ import os
 import re
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -32,7 +32,10 @@ from model.pixels import Pixels
 from model.rgb import as_rgb
 
 MAX_PIXELS = 200_000_000
-"""Pixels of the largest image that is decoded by default; 600 MB as RGB."""
+"""Pixels of the largest image that is decoded by default; it takes up to 1.4 GB meanwhile."""
+
+AT_ONCE = 4_000_000
+"""Pixels that are converted at once: meanwhile they take up to 20 bytes each."""
 
 _PLUGINS = {
     "AVIF": ("PIL.AvifImagePlugin", "AvifImageFile"),
@@ -121,6 +124,7 @@ def decode_image(
     *,
     max_pixels: int = MAX_PIXELS,
     least_px: int | None = None,
+    admit: Callable[[int], object] = int,
 ) -> Decoded:
     """
     Decode a file's bytes, a path, or a binary file object (from where it stands).
@@ -130,6 +134,7 @@ def decode_image(
         max_pixels: images with more are refused, before they are decoded.
         least_px: pixels that suffice (see `EncoderSpec.least_px`). A JPEG whose sides both stay at least as long
             as this is decoded at 1/2, 1/4 or 1/8 of its size, which is faster.
+        admit: called with the number of pixels before they are decoded; may wait until there is room for them.
 
     Raises:
         DecodeError: it is no image, or one that cannot be used.
@@ -138,7 +143,7 @@ def decode_image(
     data = _bytes_of(source)
     name = _identified(data)
     try:
-        return _decode(name, data, max_pixels, least_px)
+        return _decode(name, data, max_pixels, least_px, admit)
     except (DecodeError, KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # decoders raise anything on hostile bytes; those in Rust even panic
@@ -181,7 +186,7 @@ def _identified(data: bytes) -> str:
     raise DecodeError("not-an-image", sniff.other_of(data))
 
 
-def _decode(name: str, data: bytes, max_pixels: int, least_px: int | None) -> Decoded:
+def _decode(name: str, data: bytes, max_pixels: int, least_px: int | None, admit: Callable[[int], object]) -> Decoded:
     _check_size(sniff.size_of(name, data), max_pixels)
     noisy = name == "TIFF" or (name == "PNG" and b"acTL" in data)
     with _silence(noisy or name in ("AVIF", "HEIF")):
@@ -191,6 +196,7 @@ def _decode(name: str, data: bytes, max_pixels: int, least_px: int | None) -> De
     if name == "JPEG" and least_px:
         image.draft(None, (least_px, least_px))
     drafted = image.size != full
+    admit(image.width * image.height)
     with _silence(noisy):
         image.load()
     if not drafted:
@@ -257,8 +263,21 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _pixels(image: Image.Image, orientation: int) -> Pixels:
+    if orientation <= 1 and image.width * image.height > AT_ONCE and not image.mode.startswith(("I", "F")):
+        return _in_bands(image)
     opaque = as_rgb(image)
     return np.asarray(opaque.transpose(_UPRIGHT[orientation]) if orientation > 1 else opaque)
+
+
+def _in_bands(image: Image.Image) -> Pixels:
+    """Return the pixels of a large image, whose colours do not depend on each other; bands take the least memory."""
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    rows = max(1, AT_ONCE // image.width)
+    for top in range(0, image.height, rows):
+        bottom = min(top + rows, image.height)
+        pixels[top:bottom] = np.asarray(as_rgb(image.crop((0, top, image.width, bottom))))
+    pixels.flags.writeable = False
+    return pixels
 
 
 @contextmanager

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import gc
+import io
 import weakref
 from dataclasses import replace
 
+import pytest
+from flow import SETTINGS, Image, run
+from PIL import Image as Pillow
+
+from indexer import stages
 from indexer.candidate import Candidate
 from indexer.records import UNKNOWN, ImageRecord
 from indexer.stages import Stages, Stopwatch
 from indexer.store.memory import MemoryStore
 from indexer.stream import Limits
-from tests.flow import SETTINGS, Image, run
+from model import load_encoder
 
 
 def test_a_file_counts_before_it_is_read() -> None:
@@ -29,6 +35,30 @@ def test_bytes_count_until_they_are_dropped() -> None:
     record = ImageRecord("a", 3, 1, bytes)
     assert Candidate(record, data=b"abcd", sha256="00").held == 4
     assert Candidate(record, sha256="00").held == 0
+
+
+class _Room:
+    """Counts how often it is entered, and is left as often."""
+
+    entered = left = 0
+
+    def __enter__(self) -> None:
+        self.entered += 1
+
+    def __exit__(self, *error: object) -> None:
+        self.left += 1
+
+
+@pytest.mark.parametrize(("side", "times"), [(20, 0), (30, 1)])
+def test_large_images_take_turns(side: int, times: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is larger than may be decoded beside others waits for its turn, and leaves it once it is described."""
+    monkeypatch.setattr(stages, "LARGE", 500)
+    file, room = io.BytesIO(), _Room()
+    Pillow.new("RGB", (side, side), "red").save(file, "PNG")
+    record = ImageRecord("a", len(file.getvalue()), 1, file.getvalue)
+    made = Stages(MemoryStore(SETTINGS), load_encoder(device="cpu"), Stopwatch(), max_pixels=1000, large=room)
+    assert made.describe(made.read(Candidate(record))).picture is not None
+    assert (room.entered, room.left) == (times, times)
 
 
 class _Kept:

@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from model import load_encoder
+from model import decode, load_encoder
 from model.decode import Decoded, DecodeError, decode_image, to_rgb
 from model.extras import how_to_install
 
@@ -97,6 +97,20 @@ def test_the_pixel_limit_is_the_callers() -> None:
     with pytest.raises(DecodeError, match=r"64 x 48 pixels, more than the limit of 3,071; .* \(--max-pixels"):
         decode_image(data, max_pixels=64 * 48 - 1)
     assert before == Image.MAX_IMAGE_PIXELS
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "La", "RGBa"])
+@pytest.mark.parametrize("clear", [None, 3])
+def test_large_images_are_converted_in_bands(mode: str, clear: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pixels are those that the whole image has at once, of every mode, with a transparent colour and without."""
+    values = np.random.default_rng(0).integers(0, 256, (40, 30, len(Image.new(mode, (1, 1)).getbands())), np.uint8)
+    image = Image.frombytes(mode, (30, 40), values.tobytes()[: 160 if mode == "1" else None])
+    if clear is not None and mode in ("1", "L", "P", "RGB"):
+        image.info["transparency"] = clear if mode != "RGB" else tuple(values[1, 2].tolist())
+    at_once = to_rgb(image)
+    monkeypatch.setattr(decode, "AT_ONCE", 100)
+    np.testing.assert_array_equal(to_rgb(image), at_once)
+    assert not to_rgb(image).flags.writeable
 
 
 def test_images_above_pillows_own_limit_are_taken_silently() -> None:
