@@ -1,9 +1,9 @@
 """
-The evidence that two pages laid upon each other are the same, where the rules of `pages` are in doubt.
+The evidence that two pages laid upon each other are the same, or are not.
 
 What noise, blur and a hair's breadth of misplacement make of a copy's small figures hardly differs from other figures.
-What they look like is learned: a network of 42,000 weights (see page_network) sees both pages at once. It only ever
-confirms what the rules refute by little. Used by the second look only.
+What they look like is learned: a network of 42,000 weights (see page_network) sees both pages at once. Where it is
+sure, it overrules the rules of `pages`. Used by the second look only.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ __all__ = [
     "thumbnail",
 ]
 
-METHOD = "regions-11"
+METHOD = "regions-12"
 """Names how thumbnails are made and compared; a change of either needs another name, as an encoder's does."""
 
 MIN_SCORE = 0.73
@@ -111,6 +111,12 @@ NEARLY_OVERALL = 0.92
 EVIDENT = 3.0
 """The evidence from which they are: the logarithm of the odds, among the pairs that were learned from."""
 
+OTHERWISE = -2.5
+"""The evidence up to which they are not, whatever else tells that they are."""
+
+TOLD_APART = 0.7
+"""The score that two pages reach at most that the evidence tells apart."""
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -121,8 +127,8 @@ class Look:
         score: -1 to 1, the correlation that nine tenths of the regions with detail reach in the best alignment, or
             below HOPELESS that of the details, at a place that was not refined; less FREEDOM, where that was found by
             turning or by a window of other proportions. Of pages it is at most as far above MIN_SCORE as they agree as
-            a whole above what pages must, which is never much; MIN_SCORE where learned evidence decided. Less MOVED,
-            where both pictures show what the other one lacks.
+            a whole above what pages must, which is never much; at least MIN_SCORE, or at most TOLD_APART, where learned
+            evidence decided. Less MOVED, where both pictures show what the other one lacks.
         scale: how much the new picture is enlarged against the original: 1.25 is a zoom to 125 %, less than 1 is
             shrunk, as by a border; by the mean of the window's sides: 1 / 0.8 of a picture cut to 60 % of its width.
         shift: where the centre of the picture that lies within the other is, from the other's centre: (x, y) as
@@ -262,12 +268,15 @@ def _compared(best: Try, free: tuple[int, ...]) -> tuple[float, float, Try]:
 
 
 def _as_pages(score: float, laid: _Laid) -> float:
-    """Return the *score* of two pages, held down by how they agree as a whole; MIN_SCORE on learned evidence."""
+    """Return the *score* of two pages, held down by how they agree as a whole; learned evidence overrules it."""
     level = _overall(laid.tried, laid.window, laid.whole)
     score = min(score, MIN_SCORE + level - OVERALL)
-    if score >= MIN_SCORE or level < NEARLY_OVERALL:
+    if level < NEARLY_OVERALL:
         return score
-    return MIN_SCORE if evidence(laid.window, laid.placed) >= EVIDENT else score
+    told = evidence(laid.window, laid.placed)
+    if told >= EVIDENT:
+        return max(score, MIN_SCORE)
+    return min(score, TOLD_APART) if told <= OTHERWISE else score
 
 
 def _chosen(window: View, whole: View, *, finest: bool) -> tuple[Grey, Grey]:
