@@ -53,6 +53,20 @@ def test_what_the_rules_refute_by_little_is_confirmed_on_evidence(
     assert second_look.second_look(*pair).score < second_look.MIN_SCORE
 
 
+@pytest.mark.parametrize(("page", "seed"), [("page", 6), ("12", 2), ("12", 6), ("42", 7)])
+def test_other_words_that_the_rules_let_pass_are_refuted_on_evidence(
+    page: str, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page with some words exchanged for others is no copy, also where it agrees well enough as a whole."""
+    pixels = documents(6)[int(page)].pixels if page.isdigit() else np.repeat(data.page()[..., None], 3, 2)
+    other = other_words(pixels, np.random.default_rng(seed))
+    assert other is not None
+    pair = thumbnail(other), thumbnail(pixels)
+    assert second_look.second_look(*pair).score == second_look.TOLD_APART
+    monkeypatch.setattr(second_look, "OTHERWISE", -np.inf)
+    assert second_look.second_look(*pair).score >= second_look.MIN_SCORE
+
+
 @pytest.mark.usefixtures("_anew")
 @pytest.mark.parametrize("left", [None, b"", b"another network"])
 def test_another_network_is_refused(left: bytes | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
