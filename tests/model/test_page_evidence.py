@@ -53,7 +53,7 @@ def test_what_the_rules_refute_by_little_is_confirmed_on_evidence(
     assert second_look.second_look(*pair).score < second_look.MIN_SCORE
 
 
-@pytest.mark.parametrize(("page", "seed"), [("page", 6), ("12", 2), ("12", 6), ("42", 7)])
+@pytest.mark.parametrize(("page", "seed"), [("page", 6), ("12", 2), ("12", 6), ("42", 4)])
 def test_other_words_that_the_rules_let_pass_are_refuted_on_evidence(
     page: str, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
