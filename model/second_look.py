@@ -152,7 +152,7 @@ def second_look(new: Thumbnail, original: Thumbnail) -> Look:
     Flat pictures have nothing to align: two of them score 1 when about equally bright and else 0; one scores 0.
 
     Raises:
-        PagesError: the file of the network that decides on pages in doubt is missing, or another one.
+        PagesError: the file of the network that compares pages is missing, or another one.
 
     """
     views = view(new), view(original)

@@ -1,4 +1,4 @@
-"""The network that decides on pages in doubt: its file, its answers, and how it is made."""
+"""The network that compares pages: its file, its answers, and how it is made."""
 
 from __future__ import annotations
 
