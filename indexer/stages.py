@@ -16,7 +16,7 @@ from indexer.confirm import thumbnail
 from indexer.decode import decode
 from indexer.encode import Encoder
 from indexer.records import Entry, Hits, ImageRecord, Picture, Verdict
-from indexer.sources import is_as_indexed, is_one_file
+from indexer.sources import is_as_indexed, is_kept
 from indexer.store.base import Store
 from indexer.verdict import RADIUS_ALONE, Place, Rule, entry_for, group_of, is_untouched, place_among, verdict_on
 
@@ -155,10 +155,8 @@ def _candidate(record: ImageRecord, as_of: int, known: Entry | None) -> Candidat
 def _told(verdict: Verdict, original: Entry | None, there: Mapping[str, bool | None]) -> Verdict:
     if original is None:
         return verdict
-    is_there = there[original.uri]
-    if is_there and verdict.exact and is_one_file(verdict.uri, original.uri):
-        is_there = None
-    return replace(verdict, original_missing_since=original.missing_since, original_is_there=is_there)
+    kept = is_kept(there[original.uri], original.uri, [verdict.uri] if verdict.exact else ())
+    return replace(verdict, original_missing_since=original.missing_since, original_is_there=kept)
 
 
 def _let_go(record: ImageRecord) -> ImageRecord:

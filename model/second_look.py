@@ -164,7 +164,7 @@ def second_look(new: Thumbnail, original: Thumbnail) -> Look:
     look = _look(upright, UPRIGHT)
     if look.score >= MIN_SCORE or (views[1].page and upright.correlation >= FITTED):
         return look
-    freer = max((_moved(each, TURNED) for each in freer_places(upright, *views)), key=_correlation, default=upright)
+    freer = _freest(upright, *views)
     if freer.correlation < FITTING:
         return look
     return max(look, _look(freer, TURNED), key=lambda each: each.score)
@@ -184,6 +184,12 @@ def _aligned(tries: Iterable[Try]) -> Try:
             break
     assert best is not None
     return best
+
+
+def _freest(upright: Try, new: View, original: View) -> Try:
+    """Return the best place that more than the best *upright* one may move; that one itself where there is none."""
+    tries = (_moved(each, TURNED) for each in freer_places(upright, new, original))
+    return max(tries, key=_correlation, default=upright)
 
 
 def _moved(tried: Try, free: tuple[int, ...]) -> Try:
@@ -235,8 +241,7 @@ def laid_pages(new: Thumbnail, original: Thumbnail) -> tuple[Grey, Grey] | None:
         return None
     best, free = _aligned(likely_places(*views)), tuple[int, ...](UPRIGHT)
     if best.correlation < FITTED:
-        freer = max((_moved(each, TURNED) for each in freer_places(best, *views)), key=_correlation, default=best)
-        best, free = max((best, UPRIGHT), (freer, TURNED), key=lambda each: each[0].correlation)
+        best, free = max((best, UPRIGHT), (_freest(best, *views), TURNED), key=lambda each: each[0].correlation)
     if best.correlation < FITTING:
         return None
     laid = _laid(best, free)

@@ -3,7 +3,8 @@ Trains the comparison of pages, on pages of the data and on drawn ones.
 
     python -m model train-pages --data ../shared/data/train --out pages.onnx
 
-The held-out quarter of the data is never seen; it only measures.
+The held-out quarter of the data is never seen; it only measures. All pairs are held in memory: 13 GB and 70 minutes on
+two cores for the development data with 150 layouts and 12,000 steps.
 """
 
 from __future__ import annotations

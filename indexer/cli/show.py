@@ -49,14 +49,14 @@ def _row(entry: Entry, group: list[Entry]) -> dict[str, object]:
 
 def _verdict(entry: Entry, group: list[Entry]) -> Verdict:
     """Return the verdict on *entry*, a member of *group*, with what became of its original."""
-    from indexer.sources import is_as_indexed, is_one_file
+    from indexer.sources import is_as_indexed, is_kept
 
     original = next((member for member in group if member.uri == entry.original), None)
     if original is None:
         return verdict_on(entry)
     there = is_as_indexed(original.uri, original.size, original.mtime_ns)
-    there = None if there and is_one_file(entry.uri, original.uri) else there
-    return replace(verdict_on(entry), original_missing_since=original.missing_since, original_is_there=there)
+    kept = is_kept(there, original.uri, [entry.uri])
+    return replace(verdict_on(entry), original_missing_since=original.missing_since, original_is_there=kept)
 
 
 def _text(entry: Entry, group: list[Entry]) -> str:

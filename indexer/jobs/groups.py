@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import takewhile
 
 from indexer.records import Entry, Group
-from indexer.sources import is_as_indexed, is_one_file
+from indexer.sources import is_as_indexed, is_kept
 from indexer.store.base import Store
 
 _BATCH = 256
@@ -30,8 +30,8 @@ def groups(store: Store, originals: Sequence[str]) -> Iterator[Group]:
 def _group(uri: str, original: Entry | None, copies: list[Entry]) -> Group:
     members = [*([original] if original else []), *copies]
     there = {entry.uri: is_as_indexed(entry.uri, entry.size, entry.mtime_ns) for entry in members}
-    if there.get(uri) and any(is_one_file(copy.uri, uri) for copy in copies if copy.exact):
-        there[uri] = None
+    if original:
+        there[uri] = is_kept(there[uri], uri, (copy.uri for copy in copies if copy.exact))
     return Group(uri, original, tuple(in_order(copies)), there)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from indexer.sources.glancing import glance
-from indexer.sources.local import is_one_file
 from indexer.sources.opening import (
     Item,
     Selection,
@@ -17,7 +16,7 @@ from indexer.sources.opening import (
     shown,
 )
 from indexer.sources.options import SourceOptions, SourceStats
-from indexer.sources.sighted import Sighted, is_as_indexed
+from indexer.sources.sighted import Sighted, is_as_indexed, is_kept
 
 __all__ = [
     "Item",
@@ -30,7 +29,7 @@ __all__ = [
     "counter",
     "glance",
     "is_as_indexed",
-    "is_one_file",
+    "is_kept",
     "member_of",
     "open_items",
     "open_sources",

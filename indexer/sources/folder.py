@@ -58,7 +58,7 @@ class Walker:
                 yield from self._file(root, child)
             elif self.sieve.enters(child.below + "/"):
                 path = os.path.realpath(child.path) if child.is_link else child.path
-                if not (child.is_link and _lies_in(root, path)):  # else its own place decides
+                if not (child.is_link and _below(root, path) is not None):  # else its own place decides
                     pending.append(self._children(path, child.below + "/"))
 
     def _children(self, folder: str, below: str) -> Iterator[_Child | Failure]:
@@ -110,12 +110,14 @@ class Walker:
 
     def _comes_anyway(self, root: str, path: str) -> bool:
         """Tell whether the walk of *root* offers *path*, to which a link leads, at its own place."""
-        inside = os.path.join(root, "")
-        return path.startswith(inside) and self.sieve.would_take(path[len(inside) :])
+        below = _below(root, path)
+        return below is not None and self.sieve.would_take(below)
 
 
-def _lies_in(root: str, path: str) -> bool:
-    return path.startswith(os.path.join(root, ""))
+def _below(root: str, path: str) -> str | None:
+    """Return *path* as it is seen from the folder *root*; None where it does not lie in there."""
+    inside = os.path.join(root, "")
+    return path[len(inside) :] if path.startswith(inside) else None
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

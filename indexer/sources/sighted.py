@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from indexer.records import Failure, ImageRecord
-from indexer.sources.local import is_there, is_untouched
+from indexer.sources.local import is_one_file, is_there, is_untouched
 from indexer.sources.naming import MEMBER_MARK, as_utf8, number_of
 
 Offers = Generator[ImageRecord | Failure, None, None]
@@ -188,6 +188,11 @@ def is_as_indexed(uri: str, size: int, mtime_ns: int) -> bool | None:
     """
     there = is_there_now(uri)
     return (is_untouched(uri, size, mtime_ns) or None) if there else there
+
+
+def is_kept(there: bool | None, original: str, copies: Iterable[str]) -> bool | None:
+    """Return whether an *original* is *there* beside its *copies*; None where one of these is the very same file."""
+    return None if there and any(is_one_file(copy, original) for copy in copies) else there
 
 
 def key_of(uri: str) -> str:

@@ -57,7 +57,7 @@ class _Archive:
         self._lock = Lock()
         self._file: zipfile.ZipFile | None = None
         self.infos: list[zipfile.ZipInfo] = []
-        self.infos = self._opened().infolist()
+        self.infos = self._zip().infolist()
 
     def __reduce__(self) -> tuple[type[_Elsewhere], tuple[Container]]:
         return _Elsewhere, (self._container,)
@@ -80,7 +80,7 @@ class _Archive:
 
     def _read(self, info: zipfile.ZipInfo, size: int) -> bytes:
         """Unpack outside the lock: opening and closing members counts references, reading locks by itself."""
-        file = self._opened()
+        file = self._zip()
         with self._lock:
             stream = file.open(info)
         try:
@@ -89,7 +89,7 @@ class _Archive:
             with self._lock:
                 stream.close()
 
-    def _opened(self) -> zipfile.ZipFile:
+    def _zip(self) -> zipfile.ZipFile:
         """Return the open archive; who was open longest is closed for it, where too many are."""
         with self._lock:
             if self._file is not None:
